@@ -1,0 +1,1 @@
+"""Settings: one YAML file, checked at load, with errors that name file, line and key."""

@@ -1,0 +1,1 @@
+"""Where events go: files and remote receivers behind a durable outbox."""

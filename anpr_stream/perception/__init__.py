@@ -1,0 +1,1 @@
+"""Networks with a meaning: the plate detector and the two plate readers."""

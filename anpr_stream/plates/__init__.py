@@ -1,0 +1,1 @@
+"""Plates as text: formats of countries, normalising, and matching against lists."""

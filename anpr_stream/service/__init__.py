@@ -1,0 +1,1 @@
+"""The daemon: systemd, HTTP, status socket, reload."""

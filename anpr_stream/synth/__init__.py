@@ -1,0 +1,1 @@
+"""Synthetic plates, scenes and traffic clips with exact ground truth."""

@@ -1,0 +1,1 @@
+"""From detections to visits: Kalman tracks, fusion of reads, visits, zones."""

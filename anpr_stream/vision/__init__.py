@@ -1,0 +1,1 @@
+"""Pure picture arithmetic: geometry, letterbox, YOLO and CTC decoding, crops."""

@@ -1,0 +1,1 @@
+"""Shipped configuration: the manual, examples, plate formats, the systemd unit."""

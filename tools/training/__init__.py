@@ -1,0 +1,1 @@
+"""Networks, losses, data and loops for training: torch lives only here."""
