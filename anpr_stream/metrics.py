@@ -1,0 +1,54 @@
+"""Counters, gauges and histograms of the whole program, declared once, in one place.
+
+A value that is dropped, refused or late is always counted with its reason. The HTTP server and
+the status socket only read `REGISTRY`.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+FRAMES = Counter("anpr_frames", "Frames taken from a source", ["camera"], registry=REGISTRY)
+FRAMES_DROPPED = Counter(
+    "anpr_frames_dropped", "Frames not looked at, by reason", ["camera", "reason"], registry=REGISTRY
+)
+DETECTIONS = Counter("anpr_detections", "Plates found in frames", ["camera"], registry=REGISTRY)
+CROPS_DROPPED = Counter(
+    "anpr_crops_dropped", "Crops not read, by reason", ["camera", "reason"], registry=REGISTRY
+)
+READS = Counter("anpr_reads", "Crops read", ["camera"], registry=REGISTRY)
+READS_REJECTED = Counter(
+    "anpr_reads_rejected", "Reads that do not count, by reason", ["camera", "reason"], registry=REGISTRY
+)
+EVENTS = Counter("anpr_events", "Events sent, by kind", ["camera", "kind"], registry=REGISTRY)
+VISITS_UNREAD = Counter(
+    "anpr_visits_unread", "Visits without a text, by reason", ["camera", "reason"], registry=REGISTRY
+)
+LATENCY_S = Histogram(
+    "anpr_event_latency_seconds",
+    "From a frame's capture to its event",
+    ["camera"],
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10),
+    registry=REGISTRY,
+)
+STAGE_S = Histogram(
+    "anpr_stage_seconds",
+    "Time in one stage",
+    ["stage"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+    registry=REGISTRY,
+)
+CAMERA_UP = Gauge("anpr_camera_up", "1 while a camera delivers frames", ["camera"], registry=REGISTRY)
+CAMERA_RECONNECTS = Counter(
+    "anpr_camera_reconnects",
+    "Times that a camera was rebuilt, by reason",
+    ["camera", "reason"],
+    registry=REGISTRY,
+)
+QUEUE_DEPTH = Gauge("anpr_queue_depth", "Entries waiting in a queue", ["queue"], registry=REGISTRY)
+DELIVERIES = Counter(
+    "anpr_deliveries", "Tries to deliver an event, by result", ["sink", "result"], registry=REGISTRY
+)
+OUTBOX_DEPTH = Gauge("anpr_outbox_depth", "Events not yet delivered", ["sink", "state"], registry=REGISTRY)
