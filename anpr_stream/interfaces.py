@@ -6,7 +6,18 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
-from anpr_stream.types import Crop, Detection, Event, FloatArray, Frame, Read, SourceStatus, Track
+from anpr_stream.types import (
+    Crop,
+    Detection,
+    Event,
+    FloatArray,
+    Frame,
+    FusedRead,
+    ListHit,
+    Read,
+    SourceStatus,
+    Track,
+)
 
 
 class Clock(Protocol):
@@ -88,6 +99,14 @@ class PlateTracker(Protocol):
 
     def cut(self) -> list[Track]:
         """End all tracks (hard cut, time jump, end of stream) and return them."""
+
+
+@runtime_checkable
+class ListMatcher(Protocol):
+    """Knows the plate lists as they stand now; may be called from any thread."""
+
+    def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
+        """Return the lists that a plate is on at this camera and time, best match first."""
 
 
 @runtime_checkable

@@ -317,6 +317,9 @@ class Event:
         images: pictures by role: `crop`, `frame`.
         backend: engines that ran detector and reader.
         models: name of each network to the SHA-256 (first 12 digits) of its file.
+        other_boxes: the other plates seen in that frame, so that a stored frame can hide them.
+        crop: the crop that was read best with its frame, so that a store can keep the pictures;
+            in memory only, never part of a message.
     """
 
     visit_id: str
@@ -340,6 +343,8 @@ class Event:
     images: dict[str, StoredImage] = field(default_factory=dict)
     backend: str = ""
     models: dict[str, str] = field(default_factory=dict)
+    other_boxes: tuple[Box, ...] = ()
+    crop: Crop | None = field(default=None, repr=False, compare=False)
 
 
 class SourceState(Enum):
