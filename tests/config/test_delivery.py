@@ -1,0 +1,75 @@
+"""The settings of delivery refuse what would be unsafe, and never show a secret."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from anpr_stream.config.delivery import Http, Output, PlateList, Privacy, Store, WebhookOutput
+
+OUTPUT = TypeAdapter(Output)
+HOOK = {"type": "webhook", "name": "hook", "url": "https://example.org/hook"}
+
+
+def test_an_output_is_known_by_its_type() -> None:
+    assert isinstance(OUTPUT.validate_python(HOOK), WebhookOutput)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"type": "pigeon"}, "webhook"),
+        ({"url": "ftp://example.org"}, "http"),
+        ({"url": "https://me:secret@example.org"}, "own key"),
+        ({"url": "nothing"}, "http"),
+        ({"name": "../up"}, "pattern"),
+        ({"colour": "red"}, "Extra"),
+        ({"tries": 0}, "greater"),
+    ],
+)
+def test_a_wrong_output_is_refused(change: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        OUTPUT.validate_python({**HOOK, **change})
+
+
+def test_a_secret_is_never_shown() -> None:
+    output = OUTPUT.validate_python({**HOOK, "secret": "s3cret", "headers": {"X-Key": "s3cret"}})
+    assert "s3cret" not in f"{output!r} {output.model_dump_json()}"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "camera.example.org"])
+def test_http_beyond_loopback_needs_a_token(host: str) -> None:
+    with pytest.raises(ValidationError, match="token: needed"):
+        Http(host=host)
+    assert Http(host=host, token="0123456789abcdef").host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_http_on_loopback_needs_none(host: str) -> None:
+    assert Http(host=host).token is None
+
+
+def test_a_guessable_token_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at least 16"):
+        Http(token="short")
+
+
+def test_hashing_needs_a_key() -> None:
+    with pytest.raises(ValidationError, match="key: needed"):
+        Privacy(unlisted="hash")
+    with pytest.raises(ValidationError, match="at least 16"):
+        Privacy(unlisted="hash", key="short")
+    assert Privacy(unlisted="hash", key="0123456789abcdef").listed == "plain"
+
+
+def test_a_list_knows_time_zones() -> None:
+    with pytest.raises(ValidationError, match="Atlantis"):
+        PlateList(name="gate", timezone="Atlantis/Center")
+    assert PlateList(name="gate", timezone="Asia/Taipei").max_distance == 0
+
+
+def test_defaults_keep_listed_plates_longest() -> None:
+    keep = Store().keep
+    assert keep.listed_days is not None
+    assert keep.unlisted_days is not None
+    assert keep.listed_days > keep.unlisted_days
