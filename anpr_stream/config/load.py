@@ -1,0 +1,131 @@
+"""From a YAML file to checked settings, or to all that is wrong with it at once."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from anpr_stream.config.document import Document, Fault, KeyPath, parse_document, path_text
+from anpr_stream.config.schema import Settings
+from anpr_stream.config.section import Section
+from anpr_stream.errors import ConfigError
+
+
+def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check a settings file.
+
+    Args:
+        path: a YAML file.
+        environ: gives the value of each `${NAME}`; where it has none, the file `NAME` in the folder
+            `$CREDENTIALS_DIRECTORY` (systemd's LoadCredential) does.
+
+    Raises:
+        ConfigError: the file cannot be read, or its faults, one line each:
+            `file:line: key.path: what is wrong`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot read this settings file: {reason}", "config-unreadable") from error
+    return parse_settings(text, str(path), environ)
+
+
+def parse_settings(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Check settings given as YAML text; `name` stands for the file in messages.
+
+    Raises:
+        ConfigError: as `load_settings`.
+    """
+    document = parse_document(text, lambda secret: _secret(secret, environ))
+    faults = set(document.faults)
+    settings = None
+    try:
+        settings = Settings.model_validate(document.data)
+    except ValidationError as error:
+        faults.update(_faults(document, error))
+    if faults or settings is None:
+        lines = (_line(name, fault) for fault in sorted(faults))
+        raise ConfigError("\n".join(lines), "config-invalid")
+    return settings
+
+
+def _line(name: str, fault: Fault) -> str:
+    path = f"{fault.path}: " if fault.path else ""
+    return f"{name}:{fault.line}: {path}{fault.message}"
+
+
+def _secret(name: str, environ: Mapping[str, str]) -> str | None:
+    if name in environ:
+        return environ[name]
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        return None
+    try:
+        return (Path(folder) / name).read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _faults(document: Document, error: ValidationError) -> Iterator[Fault]:
+    for detail in error.errors(include_url=False):
+        path = _path_in_file(document, detail["loc"])
+        yield Fault(document.line_of(path), path_text(path), _message(document, path, detail))
+
+
+def _path_in_file(document: Document, path: KeyPath) -> KeyPath:
+    """Return where the user wrote the value: a camera inherits what stands above the cameras."""
+    inherited = path[2:]
+    if path[:1] == ("cameras",) and path not in document.lines and inherited in document.lines:
+        return inherited
+    return path
+
+
+def _message(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        return "unknown key" + _suggestion(str(path[-1]), path[:-1])
+    if detail["type"] == "missing":
+        return "is required"
+    message = detail["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    value = detail["input"]
+    is_secret = detail["type"] == "string_type" or any(
+        secret[: len(path)] == path for secret in document.secret_paths
+    )
+    if is_secret or not isinstance(value, str | int | float) or "@" in str(value):
+        return message
+    return f"{message}, not {value!r}"
+
+
+def _suggestion(key: str, parent: KeyPath) -> str:
+    known = sorted(_keys_at(parent))
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _keys_at(path: KeyPath) -> set[str]:
+    """Return the keys that the schema knows at a path."""
+    sections: list[type[Section]] = [Settings]
+    for part in path:
+        fields = [
+            field for section in sections for name, field in section.model_fields.items() if name == part
+        ]
+        if fields:
+            sections = [found for field in fields for found in _sections_in(field.annotation)]
+    return {name for section in sections for name in section.model_fields}
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the sections inside an annotation such as `dict[str, Camera] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections_in(argument)

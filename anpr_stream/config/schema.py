@@ -1,0 +1,73 @@
+"""The whole settings file: what every camera shares, what a camera may change, and the cameras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from anpr_stream.config.delivery import Output, PlateList, Privacy, Service, Store
+from anpr_stream.config.flow import BatchSettings, FlowSettings
+from anpr_stream.config.section import Section
+
+
+class CameraSettings(Section):
+    """What may be set for all cameras at the top of the file and again, key by key, for one camera."""
+
+    flow: FlowSettings = FlowSettings()
+    """Which frames are looked at and how long things may wait."""
+
+
+class Camera(CameraSettings):
+    """One camera or recording; whatever it does not set itself it takes from the top of the file."""
+
+    url: str = Field(min_length=1)
+    """Where the pictures come from: `rtsp://`, `rtsps://`, `http://` (MJPEG), `/dev/video0`, a file, a
+    folder or a glob such as `drive/*.mp4`."""
+
+
+class Settings(CameraSettings):
+    """One settings file."""
+
+    cameras: dict[str, Camera] = Field(default_factory=dict)
+    """The cameras by name. The name stands in every event, file name and topic."""
+
+    batch: BatchSettings = BatchSettings()
+    """How the networks are shared between cameras."""
+
+    outputs: tuple[Output, ...] = ()
+    """Remote receivers of events; each is fed from a durable outbox."""
+
+    store: Store = Store()
+    """History, outbox and pictures on this machine (`anpr-stream serve`)."""
+
+    lists: tuple[PlateList, ...] = ()
+    """Plate lists and what a hit does."""
+
+    privacy: Privacy = Privacy()
+    """What is kept of whose plate."""
+
+    service: Service = Service()
+    """The daemon."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_down(cls, values: Any) -> Any:
+        """Give each camera the settings above the cameras that it does not set itself."""
+        if not isinstance(values, dict) or not isinstance(values.get("cameras"), dict):
+            return values
+        shared = {key: value for key, value in values.items() if key in CameraSettings.model_fields}
+        cameras = {
+            name: _over(shared, camera) if isinstance(camera, dict) else camera
+            for name, camera in values["cameras"].items()
+        }
+        return {**values, "cameras": cameras}
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return `below` with the keys of `above` laid over it, section by section."""
+    both = dict(below)
+    for key, value in above.items():
+        beneath = both.get(key)
+        both[key] = _over(beneath, value) if isinstance(value, dict) and isinstance(beneath, dict) else value
+    return both

@@ -1,0 +1,176 @@
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anpr_stream.config.load import load_settings, parse_settings
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import ConfigError
+
+
+def faults_of(text: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(text, "a.yaml", environ)
+    return caught.value.message.splitlines()
+
+
+def test_an_empty_file_gives_the_defaults() -> None:
+    assert parse_settings("", "a.yaml") == Settings()
+
+
+def test_a_camera_takes_from_above_what_it_does_not_set_itself() -> None:
+    settings = parse_settings(
+        """
+        flow: {every: 3, crop_age_s: 2}
+        cameras:
+          gate: {url: gate.mp4, flow: {every: 5}}
+          yard: {url: yard.mp4}
+        """,
+        "a.yaml",
+    )
+    assert settings.cameras["gate"].flow.every == 5
+    assert settings.cameras["gate"].flow.crop_age_s == 2
+    assert settings.cameras["yard"].flow == settings.flow
+
+
+def test_all_faults_come_at_once_with_file_line_and_path() -> None:
+    assert faults_of(
+        "flow:\n  every: 0\ncameras:\n  gate:\n    flow: {crop_age_s: -1}\nbatch: {frames: many}\n"
+    ) == [
+        "a.yaml:2: flow.every: input should be greater than or equal to 1, not 0",
+        "a.yaml:4: cameras.gate.url: is required",
+        "a.yaml:5: cameras.gate.flow.crop_age_s: input should be greater than 0, not -1",
+        "a.yaml:6: batch.frames: input should be a valid integer, "
+        "unable to parse string as an integer, not 'many'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("camera: {}", "a.yaml:1: camera: unknown key; did you mean 'cameras'?"),
+        ("flow:\n  evry: 3", "a.yaml:2: flow.evry: unknown key; did you mean 'every'?"),
+        (
+            "cameras:\n  gate:\n    url: a.mp4\n    flwo: {}",
+            "a.yaml:4: cameras.gate.flwo: unknown key; did you mean 'flow'?",
+        ),
+        (
+            "batch: {zzz: 1}",
+            "a.yaml:1: batch.zzz: unknown key; known here: crops, deadline_ms, frames",
+        ),
+        (
+            "outputs:\n- {type: webhook, name: w, url: 'http://h', secrt: x}",
+            "a.yaml:2: outputs[0].webhook.secrt: unknown key; did you mean 'secret'?",
+        ),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, fault: str) -> None:
+    assert faults_of(text) == [fault]
+
+
+def test_a_fault_above_the_cameras_is_told_once_not_for_each_camera() -> None:
+    assert faults_of("flow: {every: 0}\ncameras:\n  a: {url: a.mp4}\n  b: {url: b.mp4}\n") == [
+        "a.yaml:1: flow.every: input should be greater than or equal to 1, not 0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a: [", "a.yaml:1: not valid YAML: "),
+        ("a: b: c", "a.yaml:1: not valid YAML: "),
+        ("x: &a 1\ny: *a", "a.yaml:2: not valid YAML: aliases (*name) are not allowed"),
+        ("flow: {}\nflow: {}", "a.yaml:2: 'flow' stands here twice"),
+        ("? [a, b]\n: 1", "a.yaml:1: a key must be a single word"),
+        ("[1, 2]", "a.yaml:1: input should be a valid dictionary or instance of Settings"),
+        (
+            "just text",
+            "a.yaml:1: input should be a valid dictionary or instance of Settings, not 'just text'",
+        ),
+        ("[" * 5000, "a.yaml:1: not valid YAML: nested too deeply"),
+        ("a: \x01", "a.yaml:1: not valid YAML: "),
+    ],
+)
+def test_what_is_not_a_settings_file_is_told_with_its_line(text: str, fault: str) -> None:
+    assert faults_of(text)[0].startswith(fault)
+
+
+@pytest.mark.parametrize(("name", "text"), [("no", "no"), ("on", "on"), ("12:30", "12:30"), ("0o17", "0o17")])
+def test_words_that_old_yaml_turns_into_something_else_stay_words(name: str, text: str) -> None:
+    settings = parse_settings(f"cameras: {{cam: {{url: {text}}}}}", "a.yaml")
+    assert settings.cameras["cam"].url == name
+
+
+def test_a_secret_comes_from_the_environment() -> None:
+    text = "cameras: {gate: {url: 'rtsp://me:${PASSWORD}@host/${PATH_1}'}}"
+    settings = parse_settings(text, "a.yaml", {"PASSWORD": "s3cret", "PATH_1": "live"})
+    assert settings.cameras["gate"].url == "rtsp://me:s3cret@host/live"
+
+
+def test_a_secret_that_looks_like_a_reference_is_not_followed() -> None:
+    text = "cameras: {gate: {url: '${A}'}}"
+    assert parse_settings(text, "a.yaml", {"A": "${B}", "B": "no"}).cameras["gate"].url == "${B}"
+
+
+def test_a_secret_comes_from_a_credential_file(tmp_path: Path) -> None:
+    (tmp_path / "gate.url").write_text("rtsp://host\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    settings = parse_settings("cameras: {gate: {url: '${gate.url}'}}", "a.yaml", environ)
+    assert settings.cameras["gate"].url == "rtsp://host"
+
+
+def test_a_missing_secret_is_a_fault_of_its_line() -> None:
+    assert faults_of("cameras:\n  gate:\n    url: ${GATE}") == [
+        "a.yaml:3: cameras.gate.url: ${GATE} is neither an environment variable nor a credential file"
+    ]
+
+
+def test_a_secret_never_stands_in_a_message() -> None:
+    faults = faults_of("flow:\n  every: ${SECRET}", SECRET="hunter2")
+    assert len(faults) == 1
+    assert "hunter2" not in faults[0]
+
+
+def test_a_password_of_the_wrong_type_never_stands_in_a_message() -> None:
+    assert "12345678" not in "".join(faults_of("service: {http: {token: 12345678}}"))
+
+
+def test_a_value_that_may_hold_a_password_never_stands_in_a_message() -> None:
+    assert "hunter2" not in "".join(faults_of("flow:\n  every: rtsp://me:hunter2@host"))
+
+
+def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read this settings file: No such file"):
+        load_settings(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="it is not UTF-8 text"):
+        load_settings(tmp_path / "latin.yaml")
+
+
+def test_a_file_is_read_with_its_name_in_the_faults(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text("flow: {every: 2}\n")
+    assert load_settings(path).flow.every == 2
+    path.write_text("flw: {}\n")
+    with pytest.raises(ConfigError, match=f"{path}:1: flw: unknown key; did you mean 'flow'"):
+        load_settings(path)
+
+
+YAML_WORDS = st.lists(
+    st.sampled_from(
+        [
+            *("cameras", "gate", "url", "flow", "${A}", "&a", "*a", "!!python/object:os.system"),
+            *(":", " ", "\n", "  ", "-", "{", "}", "[", "]", "'", '"', "|", ">", "#", "?", "\t"),
+            *("1e999", "9" * 5000, "null", "~"),
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(YAML_WORDS | st.text(max_size=60))
+def test_any_text_is_settings_or_a_list_of_faults(text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        assert isinstance(parse_settings(text, "a.yaml", {}), Settings)
