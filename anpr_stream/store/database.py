@@ -1,0 +1,146 @@
+"""The one SQLite file of a machine: history, outbox and what was fired, in one transaction each.
+
+Write-ahead log, so that readers (search, status) never wait for the writer, with a full sync at
+each commit: what is accepted survives a power cut, and batched commits make it cheap.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from anpr_stream.errors import StoreError
+
+NAME = "anpr-stream.sqlite"
+VERSION = 1
+BUSY_S = 10.0
+
+TABLES = """
+CREATE TABLE visits (
+    visit_id TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    text TEXT,
+    raw_text TEXT,
+    plate_class TEXT NOT NULL,
+    first_utc_s REAL NOT NULL,
+    last_utc_s REAL NOT NULL,
+    interrupted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX visits_by_time ON visits (last_utc_s);
+CREATE INDEX visits_by_text ON visits (text);
+CREATE INDEX visits_open ON visits (visit_id) WHERE kind != 'final';
+
+CREATE TABLE revisions (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    visit_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    payload TEXT NOT NULL,
+    accepted_utc_s REAL NOT NULL,
+    UNIQUE (visit_id, revision)
+);
+
+CREATE TABLE hits (
+    visit_id TEXT NOT NULL,
+    list TEXT NOT NULL,
+    PRIMARY KEY (visit_id, list)
+) WITHOUT ROWID;
+
+CREATE TABLE images (
+    path TEXT PRIMARY KEY,
+    visit_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    plate_class TEXT NOT NULL,
+    stored_utc_s REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX images_by_visit ON images (visit_id);
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    lane TEXT NOT NULL,
+    visit_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting',
+    tries INTEGER NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT '',
+    queued_utc_s REAL NOT NULL
+);
+CREATE INDEX outbox_next ON outbox (lane, state, id);
+CREATE INDEX outbox_by_visit ON outbox (visit_id);
+
+CREATE TABLE fired (
+    lane TEXT NOT NULL,
+    visit_id TEXT NOT NULL,
+    entry TEXT NOT NULL,
+    PRIMARY KEY (lane, visit_id)
+) WITHOUT ROWID;
+CREATE INDEX fired_by_visit ON fired (visit_id);
+"""
+
+
+def open_database(folder: Path) -> sqlite3.Connection:
+    """Open the store's database for reading and writing; make it when it is missing.
+
+    Args:
+        folder: the store's folder; made when it is missing, for its owner only.
+
+    Returns:
+        A connection without implicit transactions; use it in one thread at a time.
+
+    Raises:
+        StoreError: the folder or the file cannot be used, or a newer version wrote it.
+    """
+    path = folder / NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        _migrate(database, path)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path}: {error}; is the folder writable and on a local disk?") from error
+    return database
+
+
+def read_database(folder: Path) -> sqlite3.Connection:
+    """Open the store's database for reading only.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise StoreError(f"{path}: no such store; name its folder, or run 'anpr-stream serve' first")
+    try:
+        database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        _check_version(database, path)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+    return database
+
+
+def _check_version(database: sqlite3.Connection, path: Path) -> int:
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise StoreError(f"{path}: written by a newer anpr-stream (version {version}); upgrade this one")
+    return version
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new file; two processes may try at once."""
+    if _check_version(database, path) == VERSION:
+        return
+    database.execute("BEGIN IMMEDIATE")
+    if _check_version(database, path) < VERSION:
+        for statement in TABLES.split(";"):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version={VERSION}")
+    database.execute("COMMIT")

@@ -1,0 +1,121 @@
+"""The durable queue of each receiver, in the order of acceptance.
+
+A parcel is `waiting` until it is delivered (its row goes) or put aside as `dead`. A lane that must
+not send twice claims its parcels first: `started` parcels found at the next start are put aside,
+because nobody knows whether they went out. All functions work inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+INTERRUPTED = "interrupted: may have run, resend by hand if it must run again"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One event for one receiver.
+
+    Attributes:
+        id: of the row; grows in the order of acceptance.
+        lane: name of the receiver.
+        visit_id: with `revision` the receiver's key against doubles.
+        revision: see `visit_id`.
+        tries: refusals so far.
+        error: the last refusal.
+        queued_utc_s: when it was accepted.
+        payload: the event as one line of JSON, the same at every try.
+    """
+
+    id: int
+    lane: str
+    visit_id: str
+    revision: int
+    tries: int
+    error: str
+    queued_utc_s: float
+    payload: str
+
+
+_PARCELS = (
+    "SELECT id, lane, visit_id, revision, tries, error, queued_utc_s, payload"
+    " FROM outbox JOIN revisions USING (visit_id, revision)"
+)
+
+
+def take(database: sqlite3.Connection, lane: str, limit: int) -> list[Parcel]:
+    """Return the lane's next parcels, oldest first; they stay in the queue."""
+    rows = database.execute(
+        f"{_PARCELS} WHERE lane = ? AND state = 'waiting' ORDER BY id LIMIT ?", (lane, limit)
+    )
+    return [Parcel(*row) for row in rows]
+
+
+def claim(database: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Mark parcels as started; from here on they are never sent again by themselves."""
+    database.executemany("UPDATE outbox SET state = 'started' WHERE id = ?", [(row,) for row in ids])
+
+
+def release(database: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Take back the claim on parcels that surely did not go out."""
+    database.executemany("UPDATE outbox SET state = 'waiting' WHERE id = ?", [(row,) for row in ids])
+
+
+def delivered(database: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Forget parcels that the receiver has."""
+    database.executemany("DELETE FROM outbox WHERE id = ?", [(row,) for row in ids])
+
+
+def refused(database: sqlite3.Connection, row: int, error: str, is_dead: bool) -> None:
+    """Count a refusal; a dead parcel is put aside and no longer holds up those behind it."""
+    database.execute(
+        "UPDATE outbox SET tries = tries + 1, error = ?, state = ? WHERE id = ?",
+        (error, "dead" if is_dead else "waiting", row),
+    )
+
+
+def bury_interrupted(database: sqlite3.Connection) -> int:
+    """At start: put aside parcels that were started when the last run was killed; return how many."""
+    return database.execute(
+        "UPDATE outbox SET state = 'dead', error = ? WHERE state = 'started'", (INTERRUPTED,)
+    ).rowcount
+
+
+def dead_letters(database: sqlite3.Connection, lane: str | None, limit: int) -> list[Parcel]:
+    """Return parcels that were put aside, oldest first, of one lane or of all."""
+    rows = database.execute(
+        f"{_PARCELS} WHERE state = 'dead' AND lane = coalesce(?, lane) ORDER BY id LIMIT ?", (lane, limit)
+    )
+    return [Parcel(*row) for row in rows]
+
+
+def resend(database: sqlite3.Connection, lane: str | None, ids: Sequence[int] = ()) -> int:
+    """Queue dead letters again, those named or all of a lane; return how many.
+
+    They keep their place: older than what waits, they go first.
+    """
+    return _change_dead(database, "UPDATE outbox SET state = 'waiting', tries = 0", lane, ids)
+
+
+def discard(database: sqlite3.Connection, lane: str | None, ids: Sequence[int] = ()) -> int:
+    """Delete dead letters, those named or all of a lane; return how many."""
+    return _change_dead(database, "DELETE FROM outbox", lane, ids)
+
+
+def depths(database: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """Return the number of parcels by lane and state (`waiting`, `started`, `dead`)."""
+    found: dict[str, dict[str, int]] = {}
+    for lane, state, count in database.execute(
+        "SELECT lane, state, count(*) FROM outbox GROUP BY lane, state ORDER BY lane, state"
+    ):
+        found.setdefault(lane, {})[state] = count
+    return found
+
+
+def _change_dead(database: sqlite3.Connection, what: str, lane: str | None, ids: Sequence[int]) -> int:
+    where = " WHERE state = 'dead' AND lane = coalesce(?, lane)"
+    if not ids:
+        return database.execute(what + where, (lane,)).rowcount
+    return sum(database.execute(f"{what}{where} AND id = ?", (lane, row)).rowcount for row in ids)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from anpr_stream.errors import StoreError
+from anpr_stream.store.database import NAME, open_database, read_database
+
+
+def test_a_new_store_is_made_and_found_again(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "store"
+    with closing(open_database(folder)) as first:
+        first.execute("INSERT INTO fired VALUES ('lane', 'v1', 'AB1')")
+    with closing(open_database(folder)) as second:
+        assert second.execute("SELECT visit_id FROM fired").fetchall() == [("v1",)]
+
+
+def test_readers_do_not_wait_for_the_writer(tmp_path: Path) -> None:
+    with closing(open_database(tmp_path)) as writer, closing(read_database(tmp_path)) as reader:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT INTO fired VALUES ('lane', 'v1', 'AB1')")
+        assert reader.execute("SELECT count(*) FROM fired").fetchone() == (0,)
+        writer.execute("COMMIT")
+        assert reader.execute("SELECT count(*) FROM fired").fetchone() == (1,)
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    open_database(tmp_path).close()
+    with closing(read_database(tmp_path)) as reader, pytest.raises(sqlite3.OperationalError):
+        reader.execute("DELETE FROM fired")
+
+
+def test_a_missing_store_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no such store"):
+        read_database(tmp_path)
+
+
+def test_a_newer_store_is_left_alone(tmp_path: Path) -> None:
+    with closing(open_database(tmp_path)) as database:
+        database.execute("PRAGMA user_version=99")
+    with pytest.raises(StoreError, match="newer"):
+        open_database(tmp_path)
+    with pytest.raises(StoreError, match="newer"):
+        read_database(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"\0" * 5000])
+def test_a_damaged_store_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(StoreError, match=NAME):
+        open_database(tmp_path)
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("in the way")
+    with pytest.raises(StoreError, match="writable"):
+        open_database(tmp_path / "store")

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+
+from anpr_stream.store import history, ledger
+from anpr_stream.store.history import Query
+from anpr_stream.store.ledger import PlateClass
+from tests.store.entries import make_entry
+
+PLATES = ["AB123", "AB128", "XY777", "B12", None]
+
+
+@pytest.fixture
+def filled(database: sqlite3.Connection) -> sqlite3.Connection:
+    for number, text in enumerate(PLATES):
+        ledger.accept(
+            database,
+            make_entry(
+                f"v{number}",
+                text=text,
+                camera=f"cam{number % 2}",
+                last_utc_s=1000.0 + number,
+                lists=("watch",) if text == "XY777" else (),
+                plate_class=PlateClass.UNREAD if text is None else PlateClass.UNLISTED,
+            ),
+            1.0,
+        )
+    return database
+
+
+def differing(one: str, other: str) -> float:
+    return sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
+
+
+def found(database: sqlite3.Connection, **query: Any) -> list[str]:
+    visits = history.search(database, Query(**query), differing)
+    return [json.loads(visit.payload)["visit_id"] for visit in visits]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["v4", "v3", "v2", "v1", "v0"]),
+        ({"text": "b-12"}, ["v3", "v1", "v0"]),
+        ({"text": "B12?"}, []),
+        ({"text": "AB12?"}, ["v1", "v0"]),
+        ({"text": "?b*"}, ["v1", "v0"]),
+        ({"text": "*7"}, ["v2"]),
+        ({"text": "*[A-Z]77"}, []),
+        ({"text": "' OR 1=1 --"}, []),
+        ({"text": "AB123", "max_distance": 0}, ["v0"]),
+        ({"text": "AB123", "max_distance": 1}, ["v1", "v0"]),
+        ({"text": "AB123", "max_distance": 0, "hashed_text": "AB128"}, ["v1", "v0"]),
+        ({"since_utc_s": 1001.0, "until_utc_s": 1003.0}, ["v2", "v1"]),
+        ({"cameras": ("cam1",)}, ["v3", "v1"]),
+        ({"cameras": ("cam0", "cam1"), "lists": ("watch", "none")}, ["v2"]),
+        ({"classes": ("unread",)}, ["v4"]),
+        ({"limit": 2}, ["v4", "v3"]),
+        ({"limit": None, "text": "B", "cameras": ("cam0",)}, ["v0"]),
+    ],
+)
+def test_search(filled: sqlite3.Connection, query: dict[str, Any], expected: list[str]) -> None:
+    assert found(filled, **query) == expected
+
+
+def test_a_search_by_likeness_tells_the_distance(filled: sqlite3.Connection) -> None:
+    visits = history.search(filled, Query(text="ab128", max_distance=1.0), differing)
+    assert [visit.distance for visit in visits] == [0.0, 1.0]
+
+
+def test_a_hash_is_found_by_the_whole_text_only(filled: sqlite3.Connection) -> None:
+    ledger.accept(filled, make_entry("hashed", text="#aa00", raw_text=None, last_utc_s=9e3), 1.0)
+    assert found(filled, text="ZZ1", hashed_text="#aa00") == ["hashed"]
+    assert found(filled, text="ZZ", hashed_text="#other") == []
+
+
+@pytest.mark.parametrize("text", ["--", " ", "車"])
+def test_a_text_without_letters_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no letter"):
+        Query(text=text)
+
+
+def test_likeness_needs_a_text(filled: sqlite3.Connection) -> None:
+    with pytest.raises(ValueError, match="needs a text"):
+        found(filled, max_distance=1.0)
+
+
+def test_revisions_come_in_order(filled: sqlite3.Connection) -> None:
+    ledger.accept(filled, make_entry("v0", 2, payload="later"), 2.0)
+    ledger.accept(filled, make_entry("v0", 1, payload="between"), 2.0)
+    assert history.revisions(filled, "v0")[1:] == ["between", "later"]
+    assert history.revisions(filled, "nobody") == []
+
+
+def test_events_are_followed_in_the_order_of_acceptance(filled: sqlite3.Connection) -> None:
+    last = history.newest(filled)
+    assert history.after(filled, last, 9) == []
+    ledger.accept(filled, make_entry("v0", 1, payload="later"), 0.5)
+    assert [payload for _, payload in history.after(filled, last, 9)] == ["later"]
+    assert len(history.after(filled, 0, 3)) == 3
