@@ -34,6 +34,9 @@ Point: TypeAlias = tuple[float, float]
 Quad: TypeAlias = tuple[Point, Point, Point, Point]
 """Four corners of a plate, clockwise from its own top left."""
 
+Placement: TypeAlias = tuple[int, int, int, int]
+"""`left top width height`: where a whole frame lies in a network's input, in its pixels."""
+
 
 class PixelFormat(Enum):
     """How the planes of a frame hold its pixels."""

@@ -1,0 +1,189 @@
+"""A GPU through pycuda: primary context, streams, pinned memory, kernels, CUDA graphs."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from anpr_stream.errors import BackendError
+from anpr_stream.inference.device import Buffer, DeviceInfo, Graph, HostArray, Stream
+
+LOG = logging.getLogger(__name__)
+BLOCK = (32, 8, 1)
+CAPTURE_THREAD_LOCAL = 1
+
+
+def _driver() -> Any:
+    """Import pycuda and start the driver.
+
+    Raises:
+        BackendError: pycuda or the driver is missing.
+    """
+    try:
+        driver = importlib.import_module("pycuda.driver")
+    except (ImportError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise BackendError(
+            f"pycuda is not usable ({first}); install it with pip install 'anpr_stream[tensorrt]'",
+            slug="pycuda-missing",
+        ) from error
+    try:
+        driver.init()
+        count = driver.Device.count()
+    except driver.Error as error:
+        raise BackendError(f"the NVIDIA driver does not answer ({error})", slug="gpu-missing") from error
+    if count == 0:
+        raise BackendError("no NVIDIA GPU on this machine", slug="gpu-missing")
+    return driver
+
+
+def count_devices() -> int:
+    """Return the number of GPUs.
+
+    Raises:
+        BackendError: pycuda, the driver or a GPU is missing.
+    """
+    return int(_driver().Device.count())
+
+
+class CudaBuffer:
+    """Device memory, freed with the object."""
+
+    def __init__(self, allocation: Any, size: int) -> None:
+        self._allocation = allocation
+        self.size = size
+
+    @property
+    def address(self) -> int:
+        """Where it begins."""
+        return int(self._allocation)
+
+
+class CudaGraph:
+    """An instantiated CUDA graph."""
+
+    def __init__(self, library: ctypes.CDLL, handle: ctypes.c_void_p) -> None:
+        self._library = library
+        self._handle = handle
+
+    def launch(self, stream: Stream) -> None:
+        """Start it on a stream."""
+        code = self._library.cuGraphLaunch(self._handle, ctypes.c_void_p(stream.handle))
+        if code:
+            raise BackendError(f"the GPU refused a recorded batch (CUDA error {code})", slug="gpu-failed")
+
+    def __del__(self) -> None:
+        self._library.cuGraphExecDestroy(self._handle)
+
+
+class CudaDevice:
+    """One NVIDIA GPU; implements `device.Device`."""
+
+    def __init__(self, index: int = 0) -> None:
+        self._driver = _driver()
+        if index >= self._driver.Device.count():
+            raise BackendError(f"there is no GPU {index} on this machine", slug="gpu-missing")
+        device = self._driver.Device(index)
+        self._context = device.retain_primary_context()
+        self.info = DeviceInfo(
+            index=index,
+            name=device.name(),
+            compute_capability=".".join(map(str, device.compute_capability())),
+            driver=_dotted(self._driver.get_driver_version()),
+            memory_bytes=device.total_memory(),
+        )
+        with self.current():
+            source = resources.files("anpr_stream.inference").joinpath("kernels.ptx").read_bytes()
+            self._module = self._driver.module_from_buffer(source)
+        self._library: ctypes.CDLL | None = None
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make the GPU this thread's for the time of a `with`."""
+        self._context.push()
+        try:
+            yield
+        finally:
+            self._context.pop()
+
+    def stream(self) -> Stream:
+        """Make a stream."""
+        stream: Stream = self._driver.Stream()
+        return stream
+
+    def allocate(self, size: int) -> Buffer:
+        """Take device memory."""
+        try:
+            return CudaBuffer(self._driver.mem_alloc(size), size)
+        except self._driver.MemoryError as error:
+            raise BackendError(
+                f"{self.info.name} has no {size >> 20} MiB left; lower max_batch or the number of cameras",
+                slug="gpu-memory",
+            ) from error
+
+    def pinned(self, shape: Sequence[int], dtype: npt.DTypeLike) -> HostArray:
+        """Return a host array that copies run from and to without a detour."""
+        array: HostArray = self._driver.pagelocked_empty(tuple(shape), dtype)
+        return array
+
+    def upload(self, buffer: Buffer, host: HostArray, stream: Stream, offset: int = 0) -> None:
+        """Start a copy from a pinned array to `offset` bytes into a buffer."""
+        self._driver.memcpy_htod_async(buffer.address + offset, host, stream)
+
+    def download(self, host: HostArray, buffer: Buffer, stream: Stream) -> None:
+        """Start a copy from a buffer to a pinned array."""
+        self._driver.memcpy_dtoh_async(host, buffer.address, stream)
+
+    def launch(
+        self, kernel: str, size: tuple[int, int, int], arguments: Sequence[Buffer | np.int32], stream: Stream
+    ) -> None:
+        """Start a kernel of `kernels.cu` on (width, height, batch) pixels."""
+        width, height, batch = size
+        grid = (-(-width // BLOCK[0]), -(-height // BLOCK[1]), batch)
+        values = [a if isinstance(a, np.int32) else np.uint64(a.address) for a in arguments]
+        self._module.get_function(kernel)(*values, block=BLOCK, grid=grid, stream=stream)
+
+    def record(self, work: Callable[[], None], stream: Stream) -> Graph | None:
+        """Record what `work` starts on the stream; None where that cannot be done.
+
+        pycuda has no graphs, so the driver's own functions are called.
+        """
+        library = self._load_library()
+        handle = ctypes.c_void_p(stream.handle)
+        if library.cuStreamBeginCapture_v2(handle, CAPTURE_THREAD_LOCAL):
+            return None
+        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+        try:
+            work()
+        finally:
+            failed = library.cuStreamEndCapture(handle, ctypes.byref(graph))
+        if failed or not graph:
+            LOG.info("the GPU records no graph of this network (CUDA error %d): it runs without", failed)
+            return None
+        failed = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
+        library.cuGraphDestroy(graph)
+        return None if failed else CudaGraph(library, executable)
+
+    def _load_library(self) -> ctypes.CDLL:
+        if self._library is None:
+            self._library = ctypes.CDLL("libcuda.so.1")
+        return self._library
+
+    def close(self) -> None:
+        """Give the GPU back; may be called twice."""
+        context, self._context = self._context, None
+        if context is not None:
+            context.detach()
+
+
+def _dotted(version: int) -> str:
+    """Turn the driver's 13000 into `13.0`."""
+    return f"{version // 1000}.{version % 1000 // 10}"

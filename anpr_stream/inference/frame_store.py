@@ -1,0 +1,112 @@
+"""Frames in device memory: uploaded once, used by detector and reader, forgotten oldest first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from anpr_stream.inference.device import Device, HostArray, Stream
+from anpr_stream.types import ColorMatrix, Frame, Image, PixelFormat, Planes
+
+FRAME_VIEW = np.dtype(
+    {
+        "names": ["plane", "pitch", "width", "height", "format", "luma", "chroma"],
+        "formats": [("u8", 3), ("i4", 3), "i4", "i4", "i4", ("f4", 2), ("f4", 4)],
+        "offsets": [0, 24, 36, 40, 44, 48, 56],
+        "itemsize": 72,
+    }
+)
+"""Mirror of `FrameView` in kernels.cu."""
+
+FORMATS = {PixelFormat.I420: 0, PixelFormat.NV12: 1, PixelFormat.BGR: 2, PixelFormat.GRAY8: 3}
+WEIGHTS = {ColorMatrix.BT601: (0.299, 0.114), ColorMatrix.BT709: (0.2126, 0.0722)}
+"""Weights of red and blue in luma (ITU-R BT.601 and BT.709)."""
+
+
+def color_terms(full_range: bool, matrix: ColorMatrix) -> tuple[tuple[float, float], tuple[float, ...]]:
+    """Return (luma offset, gain) and the chroma weights (red of V, green of U, green of V, blue of U)."""
+    red, blue = WEIGHTS[matrix]
+    green = 1 - red - blue
+    luma = (0.0, 1.0) if full_range else (16.0, 255 / 219)
+    gain = 1.0 if full_range else 255 / 224
+    red_v, blue_u = 2 * (1 - red) * gain, 2 * (1 - blue) * gain
+    return luma, (red_v, -blue * blue_u / green, -red * red_v / green, blue_u)
+
+
+class _Slot:
+    """Room for one frame: pinned staging and device memory that only grow."""
+
+    def __init__(self, device: Device, size: int) -> None:
+        self.staging = device.pinned((size,), np.uint8)
+        self.buffer = device.allocate(size)
+
+    def fits(self, size: int) -> bool:
+        return self.buffer.size >= size
+
+
+class FrameStore:
+    """The newest frames on one GPU.
+
+    Args:
+        device: where they go.
+        capacity: how many frames stay; enough for every camera's frames from detection to
+            reading.
+    """
+
+    def __init__(self, device: Device, capacity: int) -> None:
+        self._device = device
+        self._capacity = capacity
+        self._slots: OrderedDict[int, tuple[Planes, _Slot, npt.NDArray[np.void]]] = OrderedDict()
+
+    def views(self, frames: Sequence[Frame], stream: Stream) -> npt.NDArray[np.void]:
+        """Return one `FRAME_VIEW` per frame, uploading those that are not there yet.
+
+        At most `capacity` different frames may be asked for at once.
+        """
+        return np.stack([self._view(frame, stream) for frame in frames])
+
+    def _view(self, frame: Frame, stream: Stream) -> npt.NDArray[np.void]:
+        key = id(frame.planes)
+        if key in self._slots:
+            self._slots.move_to_end(key)
+            return self._slots[key][2]
+        size = sum(array.size for array in frame.planes.arrays)
+        slot = self._free_slot(size)
+        view = self._upload(frame, slot, stream)
+        self._slots[key] = (frame.planes, slot, view)
+        return view
+
+    def _free_slot(self, size: int) -> _Slot:
+        if len(self._slots) < self._capacity:
+            return _Slot(self._device, size)
+        _, (_, slot, _) = self._slots.popitem(last=False)
+        return slot if slot.fits(size) else _Slot(self._device, size)
+
+    def _upload(self, frame: Frame, slot: _Slot, stream: Stream) -> npt.NDArray[np.void]:
+        offset, starts = 0, []
+        for array in frame.planes.arrays:
+            _pack(array, slot.staging[offset : offset + array.size])
+            starts.append(slot.buffer.address + offset)
+            offset += array.size
+        self._device.upload(slot.buffer, slot.staging[:offset], stream)
+        return frame_view(frame, starts)
+
+
+def _pack(array: Image, staging: HostArray) -> None:
+    """Copy a plane without its padding."""
+    np.copyto(staging.reshape(array.shape), array)
+
+
+def frame_view(frame: Frame, starts: Sequence[int]) -> npt.NDArray[np.void]:
+    """Describe a frame whose planes lie without padding at the given addresses."""
+    planes = frame.planes
+    view = np.zeros((), FRAME_VIEW)
+    view["plane"][: len(starts)] = starts
+    view["pitch"][: len(starts)] = [array.size // len(array) for array in planes.arrays]
+    view["width"], view["height"] = frame.width, frame.height
+    view["format"] = FORMATS[planes.format]
+    view["luma"], view["chroma"] = color_terms(planes.full_range, planes.matrix)
+    return view

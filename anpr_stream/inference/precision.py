@@ -1,0 +1,33 @@
+"""Another precision for an ONNX file: TensorRT 11 takes it from the file, not from a flag.
+
+FP16 is made here out of the FP32 file, so that only one of them ships. INT8 (Q/DQ) cannot be:
+it needs pictures to measure the ranges by and ships as a file of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from anpr_stream.errors import BackendError
+
+
+def to_half(onnx_bytes: bytes) -> bytes:
+    """Return the network in FP16: input and weights half, outputs float32 as the contract says.
+
+    Raises:
+        BackendError: the packages that convert are missing.
+    """
+    try:
+        onnx: Any = importlib.import_module("onnx")
+        float16: Any = importlib.import_module("onnxconverter_common.float16")
+    except ImportError as error:
+        raise BackendError(
+            f"FP16 needs {error.name}; install it with pip install 'anpr_stream[tensorrt]'",
+            slug="precision-missing",
+        ) from error
+    model = onnx.load_from_string(onnx_bytes)
+    outputs = [output.name for output in model.graph.output]
+    half = float16.convert_float_to_float16(model, keep_io_types=outputs, disable_shape_infer=False)
+    data: bytes = half.SerializeToString()
+    return data
