@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from anpr_stream.config.delivery import Output, PlateList, Privacy, Service, Store
+from anpr_stream.config.files import FileOutput
 from anpr_stream.config.flow import BatchSettings, FlowSettings
 from anpr_stream.config.section import Section
 
@@ -34,6 +35,9 @@ class Settings(CameraSettings):
 
     batch: BatchSettings = BatchSettings()
     """How the networks are shared between cameras."""
+
+    files: tuple[FileOutput, ...] = ()
+    """Event files on this machine."""
 
     outputs: tuple[Output, ...] = ()
     """Remote receivers of events; each is fed from a durable outbox."""
