@@ -236,6 +236,7 @@ class FusedRead:
         country: ISO 3166-1 alpha-2 in lower case where the format tells it.
         reads: number of reads that took part.
         agreeing_reads: number of them whose own text is `text`.
+        line_lengths: number of characters of each line of `text`, one or two entries.
     """
 
     text: str
@@ -247,6 +248,7 @@ class FusedRead:
     country: str | None
     reads: int
     agreeing_reads: int
+    line_lengths: tuple[int, ...] = ()
 
 
 class EventKind(Enum):
