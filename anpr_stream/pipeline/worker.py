@@ -1,0 +1,197 @@
+"""One thread per network serves all cameras: jobs come in, batches go to the network.
+
+What waits, and which of it makes the next batch, is a `Waiting`: frames are served fairly
+(`FairFrames`), crops freshest first (`anpr_stream.pipeline.reading`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+from time import perf_counter
+from typing import Generic, Protocol, TypeVar
+
+from anpr_stream.metrics import QUEUE_DEPTH, STAGE_S
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Job(Generic[Item, Result]):
+    """Work for a network.
+
+    Attributes:
+        camera: whose work it is.
+        items: frames or crops.
+        is_alone: never share a batch, so that the result depends on nothing else (recordings).
+        future: one result per item in the end; cancelled if the job is dropped.
+    """
+
+    camera: str
+    items: Sequence[Item]
+    is_alone: bool = False
+    future: Future[list[Result]] = field(default_factory=Future)
+
+
+class Waiting(Protocol[Item, Result]):
+    """Jobs that wait for a worker, which holds the lock around every call."""
+
+    def add(self, job: Job[Item, Result]) -> None:
+        """Take a job; jobs that are dropped for it are cancelled and counted."""
+
+    def batch(self) -> list[Job[Item, Result]]:
+        """Take out the jobs of the next batch; empty if there are none."""
+
+    def is_short(self) -> bool:
+        """Tell whether a moment's wait may bring more jobs for the next batch."""
+
+    def __len__(self) -> int:
+        """Return the number of waiting jobs."""
+
+
+class Worker(Generic[Item, Result]):
+    """A thread that runs one network for all cameras; a context manager."""
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[Sequence[Item]], list[Result]],
+        waiting: Waiting[Item, Result],
+        deadline_s: float,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            name: for the thread and the metrics.
+            run: the network; gives one result per item.
+            waiting: holds the jobs.
+            deadline_s: how long a short batch may wait for more.
+        """
+        self._name = name
+        self._run = run
+        self._waiting = waiting
+        self._deadline_s = deadline_s
+        self._changed = Condition()
+        self._is_closed = False
+        self._thread = Thread(target=self._serve, name=f"anpr-{name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job[Item, Result]) -> Future[list[Result]]:
+        """Give a job to the worker; its future brings the results, the network's error, or is cancelled."""
+        with self._changed:
+            if self._is_closed:
+                job.future.cancel()
+                return job.future
+            self._waiting.add(job)
+            self._changed.notify_all()
+        return job.future
+
+    def close(self) -> None:
+        """End the thread after its present batch; what waits is cancelled. May be called twice."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def __enter__(self) -> Worker[Item, Result]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _serve(self) -> None:
+        while jobs := self._next_batch():
+            _answer(jobs, self._timed_run)
+        while jobs := self._waiting.batch():
+            for job in jobs:
+                job.future.cancel()
+
+    def _next_batch(self) -> list[Job[Item, Result]]:
+        with self._changed:
+            while not self._is_closed:
+                if len(self._waiting) == 0:
+                    self._changed.wait()
+                    continue
+                self._wait_for_more()
+                if jobs := [
+                    job for job in self._waiting.batch() if job.future.set_running_or_notify_cancel()
+                ]:
+                    QUEUE_DEPTH.labels(self._name).set(len(self._waiting))
+                    return jobs
+            return []
+
+    def _wait_for_more(self) -> None:
+        if self._deadline_s > 0:
+            self._changed.wait_for(lambda: self._is_closed or not self._waiting.is_short(), self._deadline_s)
+
+    def _timed_run(self, items: Sequence[Item]) -> list[Result]:
+        began_s = perf_counter()
+        results = self._run(items)
+        STAGE_S.labels(self._name).observe((perf_counter() - began_s) / max(1, len(items)))
+        return results
+
+
+def _answer(jobs: list[Job[Item, Result]], run: Callable[[Sequence[Item]], list[Result]]) -> None:
+    """Run a batch and hand every job its share, or to all the error."""
+    try:
+        results = run([item for job in jobs for item in job.items])
+    except Exception as error:  # noqa: BLE001 - it belongs to the cameras that wait for the results
+        for job in jobs:
+            job.future.set_exception(error)
+        return
+    begin = 0
+    for job in jobs:
+        end = begin + len(job.items)
+        job.future.set_result(results[begin:end])
+        begin = end
+
+
+class FairFrames(Generic[Item, Result]):
+    """Jobs of all cameras, each camera in turn; of one camera in order."""
+
+    def __init__(self, limit: int, live_cameras: int = 1) -> None:
+        """Begin empty.
+
+        Args:
+            limit: most items in a batch.
+            live_cameras: how many cameras may share a batch: with all of them in, no wait is worth it.
+        """
+        self._limit = limit
+        self._full = min(limit, live_cameras)
+        self._cameras: OrderedDict[str, deque[Job[Item, Result]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(len(jobs) for jobs in self._cameras.values())
+
+    def add(self, job: Job[Item, Result]) -> None:
+        """Take a job."""
+        self._cameras.setdefault(job.camera, deque()).append(job)
+
+    def is_short(self) -> bool:
+        """Tell whether other cameras may still join the next batch."""
+        first = next(iter(self._cameras.values()))[0]
+        return not first.is_alone and len(self._cameras) < self._full
+
+    def batch(self) -> list[Job[Item, Result]]:
+        """Take one job of each camera in turn, as many as fit; a job that is alone comes by itself."""
+        jobs: list[Job[Item, Result]] = []
+        for camera in list(self._cameras):
+            job = self._cameras[camera][0]
+            if jobs and (job.is_alone or sum(len(j.items) for j in jobs) + len(job.items) > self._limit):
+                continue
+            jobs.append(self._take(camera))
+            if job.is_alone:
+                break
+        return jobs
+
+    def _take(self, camera: str) -> Job[Item, Result]:
+        """Take a camera's first job; the camera goes to the end of the line."""
+        waiting = self._cameras.pop(camera)
+        job = waiting.popleft()
+        if waiting:
+            self._cameras[camera] = waiting
+        return job
