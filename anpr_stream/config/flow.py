@@ -10,10 +10,6 @@ from anpr_stream.config.section import Section
 class FlowSettings(Section):
     """How frames and crops of one camera move from stage to stage."""
 
-    every: int = Field(default=1, ge=1)
-    """Take every Nth frame of a recording and of a picture folder. Higher: faster, but short visits are
-    missed; 1: all frames. Live cameras always give the newest frame and ignore this."""
-
     detect_rate_hz: float = Field(default=15.0, gt=0, le=1000)
     """How often a second the detector looks; tracks are predicted on the frames between. Higher: fast
     vehicles get more reads, at more cost (1000: every frame); lower: cheaper, but a vehicle that crosses
@@ -22,14 +18,6 @@ class FlowSettings(Section):
     frames_waiting: int = Field(default=8, ge=1, le=64)
     """Frames of a recording that may wait between two stages. Higher: smoother, but a 1080p frame takes
     3 MB; lower: stages wait for one another. A live camera always keeps only its newest frame."""
-
-    crops_waiting: int = Field(default=32, ge=1, le=1024)
-    """Crops of a live camera that may wait for the reader. Higher: long bursts are read late instead of
-    not at all; lower: under load more crops are dropped (settled tracks first, then the oldest)."""
-
-    crop_age_s: float = Field(default=1.0, gt=0)
-    """A live crop that waited longer is dropped and counted. Higher: late reads, a barrier opens too late;
-    lower: under load vehicles stay unread."""
 
     read_delay_frames: int = Field(default=4, ge=1, le=64)
     """Frames of a recording after which the reads of a frame are taken into account, always the same so that
@@ -46,6 +34,10 @@ class BatchSettings(Section):
 
     crops: int = Field(default=16, ge=1, le=1024)
     """Most crops in one reader batch. Higher: better use of a GPU; lower: less delay."""
+
+    crops_waiting: int = Field(default=64, ge=1, le=1024)
+    """Most crops of live cameras that wait for the reader. Higher: long bursts are read late instead of not
+    at all; lower: under load more crops are dropped (those of settled tracks first, then the oldest)."""
 
     deadline_ms: float = Field(default=5.0, ge=0, le=1000)
     """How long a live frame waits for those of other cameras to fill a batch. Higher: fuller batches on a

@@ -1,7 +1,7 @@
 """One thread per network serves all cameras: jobs come in, batches go to the network.
 
 What waits, and which of it makes the next batch, is a `Waiting`: frames are served fairly
-(`FairFrames`), crops freshest first (`anpr_stream.pipeline.reading`).
+(`FairFrames`), crops freshest first (`FreshCrops`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from threading import Condition, Thread
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
-from anpr_stream.metrics import QUEUE_DEPTH, STAGE_S
+from anpr_stream.interfaces import Clock
+from anpr_stream.metrics import CROPS_DROPPED, QUEUE_DEPTH, STAGE_S
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job(Generic[Item, Result]):
     """Work for a network.
 
@@ -28,12 +29,18 @@ class Job(Generic[Item, Result]):
         camera: whose work it is.
         items: frames or crops.
         is_alone: never share a batch, so that the result depends on nothing else (recordings).
+        key: a newer job of the same camera and key makes this one worthless; None: nothing does.
+        is_spare: the first to go under load.
+        expires_s: monotonic time after which the result is of no use.
         future: one result per item in the end; cancelled if the job is dropped.
     """
 
     camera: str
     items: Sequence[Item]
     is_alone: bool = False
+    key: int | None = None
+    is_spare: bool = False
+    expires_s: float = float("inf")
     future: Future[list[Result]] = field(default_factory=Future)
 
 
@@ -195,3 +202,64 @@ class FairFrames(Generic[Item, Result]):
         if waiting:
             self._cameras[camera] = waiting
         return job
+
+
+class FreshCrops(Generic[Item, Result]):
+    """Crops of live cameras, freshest first; those of recordings by themselves, in order.
+
+    A crop that is replaced by a newer one of its track, waited too long or does not fit any more is
+    cancelled and counted; under load the crops of settled tracks go first, then the oldest.
+    """
+
+    def __init__(self, limit: int, waiting_limit: int, clock: Clock) -> None:
+        """Begin empty.
+
+        Args:
+            limit: most items in a batch.
+            waiting_limit: most live jobs that may wait.
+            clock: tells when a job has waited too long.
+        """
+        self._limit = limit
+        self._waiting_limit = waiting_limit
+        self._clock = clock
+        self._alone: deque[Job[Item, Result]] = deque()
+        self._fresh: list[Job[Item, Result]] = []
+
+    def __len__(self) -> int:
+        return len(self._alone) + len(self._fresh)
+
+    def is_short(self) -> bool:
+        """Never wait: a crop that comes a moment later makes the next batch."""
+        return False
+
+    def add(self, job: Job[Item, Result]) -> None:
+        """Take a job, and drop another for it where there must be one less."""
+        if job.is_alone:
+            self._alone.append(job)
+            return
+        for older in self._fresh:
+            if job.key is not None and (older.camera, older.key) == (job.camera, job.key):
+                self._drop(older, "replaced")
+                break
+        self._fresh.append(job)
+        if len(self._fresh) > self._waiting_limit:
+            self._drop(next((j for j in self._fresh if j.is_spare), self._fresh[0]), "full")
+
+    def batch(self) -> list[Job[Item, Result]]:
+        """Take out the freshest live jobs that fit, else the next job that is alone."""
+        now_s = self._clock.monotonic_s()
+        for job in [job for job in self._fresh if job.expires_s < now_s]:
+            self._drop(job, "too_late")
+        jobs: list[Job[Item, Result]] = []
+        items = 0
+        while self._fresh and (not jobs or items + len(self._fresh[-1].items) <= self._limit):
+            jobs.append(self._fresh.pop())
+            items += len(jobs[-1].items)
+        if not jobs and self._alone:
+            jobs = [self._alone.popleft()]
+        return jobs
+
+    def _drop(self, job: Job[Item, Result], reason: str) -> None:
+        self._fresh.remove(job)
+        job.future.cancel()
+        CROPS_DROPPED.labels(job.camera, reason).inc(len(job.items))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from anpr_stream.config.tracking import BudgetSettings, FusionSettings
-from anpr_stream.types import Crop, CropQuality, FusedRead
+from anpr_stream.types import CropQuality, FusedRead
 
 
 def worth(quality: CropQuality, settings: FusionSettings) -> float:
@@ -77,53 +75,10 @@ class ReadBudget:
                 and plate.confidence >= self._settings.settled_confidence
             )
 
+    def is_settled(self, track_id: int) -> bool:
+        """Tell whether a track's text is settled, so that its crops may go first under load."""
+        return track_id in self._tracks and self._tracks[track_id].is_settled
+
     def forget(self, track_id: int) -> None:
         """Drop a track that ended."""
         self._tracks.pop(track_id, None)
-
-
-class WaitingCrops:
-    """Crops that wait for the reader: one a track, freshest first, none too old.
-
-    Pure and not thread-safe: whoever shares it between threads holds the lock.
-    """
-
-    def __init__(self, settings: BudgetSettings | None = None, limit: int = 64) -> None:
-        self._settings = settings or BudgetSettings()
-        self._limit = limit
-        self._crops: dict[tuple[str, int], Crop] = {}
-
-    def __len__(self) -> int:
-        return len(self._crops)
-
-    def put(self, crops: Iterable[Crop]) -> Counter[str]:
-        """Add crops; return the number of those dropped for it, by reason (`replaced`, `full`)."""
-        dropped: Counter[str] = Counter()
-        for crop in crops:
-            key = (crop.frame.camera, crop.track_id)
-            dropped["replaced"] += self._crops.pop(key, None) is not None
-            self._crops[key] = crop
-        while len(self._crops) > self._limit:
-            self._crops.pop(next(iter(self._crops)))
-            dropped["full"] += 1
-        return +dropped
-
-    def take(self, count: int, now_pts_s: dict[str, float] | None = None) -> tuple[list[Crop], Counter[str]]:
-        """Take up to `count` crops, freshest first, and drop those that waited too long.
-
-        Args:
-            count: largest number wanted.
-            now_pts_s: present stream time of each camera; None (recordings) drops none.
-
-        Returns:
-            The crops, and the number dropped by reason (`too_late`).
-        """
-        late = [key for key, crop in self._crops.items() if self._is_late(crop, now_pts_s or {})]
-        for key in late:
-            del self._crops[key]
-        keys = list(reversed(self._crops))[:count]
-        return [self._crops.pop(key) for key in keys], Counter({"too_late": len(late)} if late else {})
-
-    def _is_late(self, crop: Crop, now_pts_s: dict[str, float]) -> bool:
-        now = now_pts_s.get(crop.frame.camera)
-        return now is not None and now - crop.frame.pts_s > self._settings.max_wait_s

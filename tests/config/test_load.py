@@ -23,25 +23,27 @@ def test_an_empty_file_gives_the_defaults() -> None:
 def test_a_camera_takes_from_above_what_it_does_not_set_itself() -> None:
     settings = parse_settings(
         """
-        flow: {every: 3, crop_age_s: 2}
+        flow: {detect_rate_hz: 3, read_delay_frames: 2}
         cameras:
-          gate: {url: gate.mp4, flow: {every: 5}}
+          gate: {url: gate.mp4, flow: {detect_rate_hz: 5}}
           yard: {url: yard.mp4}
         """,
         "a.yaml",
     )
-    assert settings.cameras["gate"].flow.every == 5
-    assert settings.cameras["gate"].flow.crop_age_s == 2
+    assert settings.cameras["gate"].flow.detect_rate_hz == 5
+    assert settings.cameras["gate"].flow.read_delay_frames == 2
     assert settings.cameras["yard"].flow == settings.flow
 
 
 def test_all_faults_come_at_once_with_file_line_and_path() -> None:
     assert faults_of(
-        "flow:\n  every: 0\ncameras:\n  gate:\n    flow: {crop_age_s: -1}\nbatch: {frames: many}\n"
+        "flow:\n  frames_waiting: 0\n"
+        "cameras:\n  gate:\n    flow: {detect_rate_hz: -1}\n"
+        "batch: {frames: many}\n"
     ) == [
-        "a.yaml:2: flow.every: input should be greater than or equal to 1, not 0",
+        "a.yaml:2: flow.frames_waiting: input should be greater than or equal to 1, not 0",
         "a.yaml:4: cameras.gate.url: is required",
-        "a.yaml:5: cameras.gate.flow.crop_age_s: input should be greater than 0, not -1",
+        "a.yaml:5: cameras.gate.flow.detect_rate_hz: input should be greater than 0, not -1",
         "a.yaml:6: batch.frames: input should be a valid integer, "
         "unable to parse string as an integer, not 'many'",
     ]
@@ -51,14 +53,17 @@ def test_all_faults_come_at_once_with_file_line_and_path() -> None:
     ("text", "fault"),
     [
         ("camera: {}", "a.yaml:1: camera: unknown key; did you mean 'cameras'?"),
-        ("flow:\n  evry: 3", "a.yaml:2: flow.evry: unknown key; did you mean 'every'?"),
+        (
+            "flow:\n  fram_waiting: 3",
+            "a.yaml:2: flow.fram_waiting: unknown key; did you mean 'frames_waiting'?",
+        ),
         (
             "cameras:\n  gate:\n    url: a.mp4\n    flwo: {}",
             "a.yaml:4: cameras.gate.flwo: unknown key; did you mean 'flow'?",
         ),
         (
             "batch: {zzz: 1}",
-            "a.yaml:1: batch.zzz: unknown key; known here: crops, deadline_ms, frames",
+            "a.yaml:1: batch.zzz: unknown key; known here: crops, crops_waiting, deadline_ms, frames",
         ),
         (
             "outputs:\n- {type: webhook, name: w, url: 'http://h', secrt: x}",
@@ -71,8 +76,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, fault: 
 
 
 def test_a_fault_above_the_cameras_is_told_once_not_for_each_camera() -> None:
-    assert faults_of("flow: {every: 0}\ncameras:\n  a: {url: a.mp4}\n  b: {url: b.mp4}\n") == [
-        "a.yaml:1: flow.every: input should be greater than or equal to 1, not 0"
+    assert faults_of("flow: {frames_waiting: 0}\ncameras:\n  a: {url: a.mp4}\n  b: {url: b.mp4}\n") == [
+        "a.yaml:1: flow.frames_waiting: input should be greater than or equal to 1, not 0"
     ]
 
 
@@ -128,7 +133,7 @@ def test_a_missing_secret_is_a_fault_of_its_line() -> None:
 
 
 def test_a_secret_never_stands_in_a_message() -> None:
-    faults = faults_of("flow:\n  every: ${SECRET}", SECRET="hunter2")
+    faults = faults_of("flow:\n  frames_waiting: ${SECRET}", SECRET="hunter2")
     assert len(faults) == 1
     assert "hunter2" not in faults[0]
 
@@ -138,7 +143,7 @@ def test_a_password_of_the_wrong_type_never_stands_in_a_message() -> None:
 
 
 def test_a_value_that_may_hold_a_password_never_stands_in_a_message() -> None:
-    assert "hunter2" not in "".join(faults_of("flow:\n  every: rtsp://me:hunter2@host"))
+    assert "hunter2" not in "".join(faults_of("flow:\n  frames_waiting: rtsp://me:hunter2@host"))
 
 
 def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
@@ -151,8 +156,8 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_a_file_is_read_with_its_name_in_the_faults(tmp_path: Path) -> None:
     path = tmp_path / "gate.yaml"
-    path.write_text("flow: {every: 2}\n")
-    assert load_settings(path).flow.every == 2
+    path.write_text("flow: {frames_waiting: 2}\n")
+    assert load_settings(path).flow.frames_waiting == 2
     path.write_text("flw: {}\n")
     with pytest.raises(ConfigError, match=f"{path}:1: flw: unknown key; did you mean 'flow'"):
         load_settings(path)

@@ -5,7 +5,8 @@ from threading import Event, Semaphore
 import pytest
 
 from anpr_stream.errors import BackendError
-from anpr_stream.pipeline.worker import FairFrames, Job, Worker
+from anpr_stream.metrics import CROPS_DROPPED
+from anpr_stream.pipeline.worker import FairFrames, FreshCrops, Job, Worker
 
 
 class Network:
@@ -116,3 +117,77 @@ def test_a_recording_never_waits_for_others() -> None:
     waiting: FairFrames[int, int] = FairFrames(8, live_cameras=4)
     waiting.add(Job("a", [1], is_alone=True))
     assert not waiting.is_short()
+
+
+class StillClock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def utc_s(self) -> float:
+        return self.now_s
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+
+def crops(limit: int = 8, waiting_limit: int = 8) -> tuple[FreshCrops[int, int], StillClock]:
+    clock = StillClock()
+    return FreshCrops(limit, waiting_limit, clock), clock
+
+
+def dropped(camera: str, reason: str) -> float:
+    return CROPS_DROPPED.labels(camera, reason)._value.get()
+
+
+def taken(waiting: FreshCrops[int, int]) -> list[list[int]]:
+    return [list(job.items) for job in waiting.batch()]
+
+
+def test_the_freshest_crops_are_read_first() -> None:
+    waiting, _ = crops(limit=2)
+    for number in range(3):
+        waiting.add(Job("a", [number], key=number))
+    assert taken(waiting) == [[2], [1]]
+    assert taken(waiting) == [[0]]
+    assert taken(waiting) == []
+
+
+def test_a_newer_crop_takes_the_place_of_the_one_of_its_track() -> None:
+    waiting, _ = crops()
+    old = Job[int, int]("replacing", [1], key=7)
+    waiting.add(old)
+    waiting.add(Job("other", [2], key=7))
+    waiting.add(Job("replacing", [3], key=7))
+    assert old.future.cancelled()
+    assert dropped("replacing", "replaced") == 1
+    assert taken(waiting) == [[3], [2]]
+
+
+def test_under_load_crops_of_settled_tracks_go_first_then_the_oldest() -> None:
+    waiting, _ = crops(waiting_limit=2)
+    for number, is_spare in enumerate((False, True, False, False)):
+        waiting.add(Job("loaded", [number], key=number, is_spare=is_spare))
+    assert taken(waiting) == [[3], [2]]
+    assert dropped("loaded", "full") == 2
+
+
+def test_a_crop_that_waited_too_long_is_dropped_and_counted() -> None:
+    waiting, clock = crops()
+    late = Job[int, int]("late", [1], key=1, expires_s=0.5)
+    waiting.add(late)
+    waiting.add(Job("late", [2], key=2, expires_s=2.0))
+    clock.now_s = 1.0
+    assert taken(waiting) == [[2]]
+    assert late.future.cancelled()
+    assert dropped("late", "too_late") == 1
+
+
+def test_crops_of_recordings_are_never_dropped_and_come_in_order_after_live_ones() -> None:
+    waiting, clock = crops(waiting_limit=1)
+    for number in range(3):
+        waiting.add(Job("file", [number, number], is_alone=True, key=1))
+    waiting.add(Job("live", [9], key=1))
+    clock.now_s = 1e9
+    assert [taken(waiting) for _ in range(5)] == [[[9]], [[0, 0]], [[1, 1]], [[2, 2]], []]

@@ -1,19 +1,12 @@
-from collections import Counter
-
 import numpy as np
 import pytest
 
 from anpr_stream.config.tracking import BudgetSettings, FusionSettings
-from anpr_stream.tracking.budget import ReadBudget, WaitingCrops, worth
-from anpr_stream.types import Crop, CropQuality, Detection, Frame, FusedRead, PixelFormat, Planes
+from anpr_stream.tracking.budget import ReadBudget, worth
+from anpr_stream.types import CropQuality, FusedRead
 
 GOOD = CropQuality(height_px=20.0, sharpness=0.8, truncated=False)
 SETTLED = FusedRead("AB123", "AB123", 0.99, (0.99,) * 5, (), None, None, reads=4, agreeing_reads=4)
-
-
-def crop(track_id: int, pts_s: float, camera: str = "gate") -> Crop:
-    frame = Frame(camera, round(pts_s * 25), pts_s, pts_s, 4, 4, Planes(PixelFormat.GRAY8, ()))
-    return Crop(np.zeros((1, 1, 3), np.uint8), Detection((0, 0, 1, 1), 0.9), GOOD, frame, track_id)
 
 
 def read_times(
@@ -66,7 +59,9 @@ def test_a_much_better_crop_is_read_at_once_also_late() -> None:
 def test_a_settled_plate_is_read_only_when_clearly_better() -> None:
     budget = ReadBudget()
     assert budget.refusal(1, 0.0, GOOD) is None
+    assert not budget.is_settled(1)
     budget.learn(1, SETTLED)
+    assert budget.is_settled(1)
     assert {budget.refusal(1, i / 25, GOOD) for i in range(1, 100)} == {"settled"}
     assert budget.refusal(1, 5.0, CropQuality(26.0, 0.9, False)) is None
     assert budget.refusal(1, 5.04, CropQuality(28.0, 1.0, False)) in {"settled", "too_soon"}
@@ -85,32 +80,3 @@ def test_a_forgotten_track_leaves_nothing_and_an_unknown_one_is_ignored() -> Non
     budget.learn(7, SETTLED)
     budget.forget(7)
     assert budget.refusal(7, 0.0, GOOD) is None
-
-
-def test_the_freshest_waiting_crop_is_read_first() -> None:
-    waiting = WaitingCrops()
-    assert waiting.put([crop(1, 0.0), crop(2, 0.04), crop(3, 0.08)]) == Counter()
-    taken, dropped = waiting.take(2)
-    assert [c.track_id for c in taken] == [3, 2]
-    assert (dropped, len(waiting)) == (Counter(), 1)
-
-
-def test_a_newer_crop_replaces_the_waiting_one_of_its_track() -> None:
-    waiting = WaitingCrops()
-    dropped = waiting.put([crop(1, 0.0), crop(1, 0.0, "yard"), crop(1, 0.04)])
-    assert dropped == Counter(replaced=1)
-    assert [(c.frame.camera, c.frame.pts_s) for c in waiting.take(9)[0]] == [("gate", 0.04), ("yard", 0.0)]
-
-
-def test_a_full_queue_drops_the_oldest() -> None:
-    waiting = WaitingCrops(limit=2)
-    assert waiting.put(crop(i, i / 25) for i in range(5)) == Counter(full=3)
-    assert [c.track_id for c in waiting.take(9)[0]] == [4, 3]
-
-
-def test_crops_that_waited_too_long_are_dropped_and_counted() -> None:
-    waiting = WaitingCrops(BudgetSettings(max_wait_s=0.5))
-    waiting.put([crop(1, 0.0), crop(2, 0.9), crop(3, 0.0, "yard")])
-    taken, dropped = waiting.take(9, {"gate": 1.0})
-    assert [c.track_id for c in taken] == [3, 2]
-    assert dropped == Counter(too_late=1)
