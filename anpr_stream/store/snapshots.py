@@ -1,0 +1,114 @@
+"""Pictures on disk: the crop and the very frame that was read, bound to the event by their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+import cv2
+
+from anpr_stream.errors import StoreError
+from anpr_stream.store.ledger import ImageRow
+from anpr_stream.store.privacy import blur
+from anpr_stream.types import Box, Crop, Event, Image
+from anpr_stream.vision.planes import full_bgr
+
+
+class SnapshotFolder:
+    """Writes pictures as `<day>/<camera>/<visit>-<revision>-<role>.jpg` below one folder."""
+
+    def __init__(self, folder: Path, jpeg_quality: int) -> None:
+        self.folder = folder
+        self._quality = jpeg_quality
+
+    def store(self, event: Event, hide_plate: bool, hide_others: bool) -> dict[str, ImageRow]:
+        """Write the pictures of an event's crop and frame.
+
+        Args:
+            event: nothing is stored without its `crop`.
+            hide_plate: blur the event's own plate; then there is no picture of the crop.
+            hide_others: blur `other_boxes`.
+
+        Returns:
+            By role, `crop` and `frame`; the files are on the disk.
+
+        Raises:
+            StoreError: the disk is full or not writable.
+        """
+        if event.crop is None:
+            return {}
+        hidden = [event.box] * hide_plate + list(event.other_boxes) * hide_others
+        pictures = {"frame": _frame(event.crop, hidden)}
+        if not hide_plate:
+            pictures["crop"] = event.crop.image
+        return {role: self._write(event, role, picture) for role, picture in pictures.items()}
+
+    def resolve(self, relative: str) -> Path | None:
+        """Return the file of a path as it stands in an event; None for one that is gone or outside."""
+        if "\0" in relative:
+            return None
+        path = (self.folder / relative).resolve()
+        is_inside = path.is_relative_to(self.folder.resolve())
+        return path if is_inside and path.suffix == ".jpg" and path.is_file() else None
+
+    def delete(self, relative: Sequence[str]) -> None:
+        """Delete pictures and the folders that become empty; missing ones are fine."""
+        for name in relative:
+            path = self.folder / name
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty, or gone
+                path.parent.rmdir()
+                path.parent.parent.rmdir()
+
+    def older_than(self, utc_s: float) -> Iterator[str]:
+        """Yield the relative paths of all files last written before a time."""
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path.stat().st_mtime < utc_s:
+                yield path.relative_to(self.folder).as_posix()
+
+    def _write(self, event: Event, role: str, picture: Image) -> ImageRow:
+        day = datetime.fromtimestamp(event.read_at.utc_s, tz=timezone.utc).date().isoformat()
+        name = f"{_safe(event.visit_id)}-{event.revision}-{role}.jpg"
+        relative = f"{day}/{_safe(event.camera)}/{name}"
+        is_encoded, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
+        if not is_encoded:
+            raise StoreError(f"{relative}: a picture of shape {picture.shape} cannot be stored")
+        content = data.tobytes()
+        try:
+            try:
+                _write_whole(self.folder / relative, content)
+            except FileNotFoundError:  # `delete` took the empty folder away in between
+                _write_whole(self.folder / relative, content)
+        except OSError as error:
+            raise StoreError(f"{self.folder / relative}: {error.strerror}") from error
+        return ImageRow(relative, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def _frame(crop: Crop, hidden: Sequence[Box]) -> Image:
+    frame = full_bgr(crop.frame.planes)
+    return blur(frame, hidden) if hidden else frame
+
+
+def _safe(name: str) -> str:
+    """Return a name that is one path component: other characters as `%` and their code."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"%{ord(found[0]):02x}", name)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that, after a crash, it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
