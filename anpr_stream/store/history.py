@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from anpr_stream.plates.text import normalise
 
 Distance = Callable[[str, str], float]
 """How far two texts are apart: 0 for equal ones, about 1 for each character that differs."""
@@ -53,7 +54,7 @@ class Found:
 
 def pattern(text: str) -> str:
     """Return a search text in the form of stored ones: capitals, digits, `?` and `*` only."""
-    return re.sub(r"[^A-Z0-9?*]", "", text.upper())
+    return normalise(text, keep="?*")
 
 
 def search(database: sqlite3.Connection, query: Query, distance: Distance | None = None) -> Iterator[Found]:
@@ -109,7 +110,7 @@ def _near(
     if distance is None or query.max_distance is None or not wanted:
         raise ValueError("a search by likeness needs a text and a distance")
     for payload, plate_class, text in rows:
-        away = 0.0 if text == query.hashed_text else distance(wanted, text or "")
+        away = 0.0 if text == query.hashed_text else distance(wanted, normalise(text or ""))
         if away <= query.max_distance:
             yield Found(payload, plate_class, away)
 
@@ -144,8 +145,8 @@ def _text_condition(where: list[str], values: list[object], query: Query) -> Non
         condition, value = "text GLOB ?", [wanted if has_wildcard else f"*{wanted}*"]
         values.extend(value)
     else:
-        # Each character more or less costs about 1, so other lengths need no look.
-        condition = "abs(length(text) - ?) <= ?"
-        values.extend([len(wanted), int(query.max_distance) + 1])
-    where.append(f"({condition} OR text = ?)")
+        # No character more or less costs under a half, so other lengths need no look.
+        condition = "abs(length(text) - ?) <= ? AND text NOT LIKE '#%'"
+        values.extend([len(wanted), int(query.max_distance * 2)])
+    where.append(f"(({condition}) OR text = ?)")
     values.append(query.hashed_text)

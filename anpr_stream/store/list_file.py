@@ -20,6 +20,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from anpr_stream.errors import StoreError
+from anpr_stream.plates.text import normalise
 
 COLUMNS = ("plate", "note", "cameras", "days", "from", "to", "expires")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -63,11 +64,6 @@ class ListEntry:
             return False
         is_before_end = self.ends is None or passes_midnight or local.time() < ends
         return is_next_day or (begins <= local.time() and is_before_end)
-
-
-def normalise(text: str) -> str:
-    """Return a plate as it stands in events: capital Latin letters and digits only."""
-    return re.sub(r"[^A-Z0-9]", "", text.upper())
 
 
 def read_list(path: Path) -> tuple[ListEntry, ...]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from anpr_stream.config.delivery import PlateList
 from anpr_stream.errors import StoreError
-from anpr_stream.store.list_file import ListEntry, normalise, read_list
+from anpr_stream.plates.matching import Confusions, TextIndex
+from anpr_stream.plates.text import normalise
+from anpr_stream.store.list_file import ListEntry, read_list
 from anpr_stream.types import FusedRead, ListHit
-
-Distance = Callable[[str, str], float]
-"""How far two texts are apart in the reader's own confusions; 0 only for equal ones."""
 
 ABOUT_AS_WELL = 0.25
 """Two entries whose distances differ by less than this cannot be told apart by the text."""
@@ -35,7 +34,7 @@ class _Loaded:
     path: Path
     stamp: tuple[int, ...] | None = None
     by_plate: dict[str, list[ListEntry]] = field(default_factory=dict)
-    by_length: dict[int, list[str]] = field(default_factory=dict)
+    index: TextIndex | None = None
 
 
 class ListBook:
@@ -45,7 +44,7 @@ class ListBook:
         self,
         lists: Sequence[PlateList],
         folder: Path,
-        distance: Distance,
+        confusions: Confusions,
         hashed: Callable[[str], str] | None = None,
     ) -> None:
         """Load the lists.
@@ -53,13 +52,13 @@ class ListBook:
         Args:
             lists: their settings.
             folder: the store's folder.
-            distance: for lists with `max_distance`.
+            confusions: the reader's, for lists with `max_distance`.
             hashed: the keyed hash of a text; without it hashed entries match nothing.
 
         Raises:
             StoreError: a file is wrong.
         """
-        self._distance = distance
+        self._confusions = confusions
         self._hashed = hashed
         self._lists = [_Loaded(settings, list_path(settings, folder)) for settings in lists]
         if faults := self.refresh():
@@ -73,11 +72,9 @@ class ListBook:
             if stamp == loaded.stamp:
                 continue
             try:
-                self._lists[number] = _load(loaded, stamp, read_list(loaded.path))
+                self._lists[number] = self._load(loaded, stamp, read_list(loaded.path))
             except StoreError as error:
-                self._lists[number] = _Loaded(
-                    loaded.settings, loaded.path, stamp, loaded.by_plate, loaded.by_length
-                )
+                self._lists[number] = replace(loaded, stamp=stamp)
                 faults.append(error.message)
         return faults
 
@@ -121,24 +118,18 @@ class ListBook:
         exact = [text] if self._hashed is None else [text, self._hashed(text)]
         if found := [(0.0, plate) for plate in exact if plate in loaded.by_plate]:
             return found
-        reach = loaded.settings.max_distance
-        if reach == 0:
+        if loaded.index is None:
             return []
-        # Each character more or less costs about 1, so other lengths need no look.
-        spread = range(len(text) - int(reach) - 1, len(text) + int(reach) + 2)
-        plates = (plate for length in spread for plate in loaded.by_length.get(length, ()))
-        return [(away, plate) for plate in plates if (away := self._distance(plate, text)) <= reach]
+        return loaded.index.near(text, loaded.settings.max_distance)
 
-
-def _load(loaded: _Loaded, stamp: tuple[int, ...] | None, entries: Sequence[ListEntry]) -> _Loaded:
-    by_plate: defaultdict[str, list[ListEntry]] = defaultdict(list)
-    for entry in entries:
-        by_plate[entry.plate].append(entry)
-    by_length: defaultdict[int, list[str]] = defaultdict(list)
-    for plate in by_plate:
-        if not plate.startswith("#"):
-            by_length[len(plate)].append(plate)
-    return _Loaded(loaded.settings, loaded.path, stamp, dict(by_plate), dict(by_length))
+    def _load(self, loaded: _Loaded, stamp: tuple[int, ...] | None, entries: Sequence[ListEntry]) -> _Loaded:
+        by_plate: defaultdict[str, list[ListEntry]] = defaultdict(list)
+        for entry in entries:
+            by_plate[entry.plate].append(entry)
+        index = None
+        if loaded.settings.max_distance > 0:
+            index = TextIndex((plate for plate in by_plate if not plate.startswith("#")), self._confusions)
+        return replace(loaded, stamp=stamp, by_plate=dict(by_plate), index=index)
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:

@@ -10,8 +10,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from anpr_stream.plates.text import normalise
 from anpr_stream.store.ledger import PlateClass
-from anpr_stream.store.list_file import normalise
 from anpr_stream.types import Box, Event, Image, ListHit
 
 HIDDEN = "not_stored"

@@ -9,6 +9,7 @@ import pytest
 from anpr_stream.config.delivery import PlateList
 from anpr_stream.errors import StoreError
 from anpr_stream.interfaces import ListMatcher
+from anpr_stream.plates.matching import Confusions
 from anpr_stream.store.list_file import add_entries, make_entry, remove_plate
 from anpr_stream.store.lists import ListBook, list_path
 from anpr_stream.store.privacy import keyed_hash
@@ -19,12 +20,8 @@ NOON_UTC_S = 1_796_040_000.0  # 2026-11-30 12:00 UTC, a Monday
 KEY = b"0123456789abcdef"
 
 
-def differing(one: str, other: str) -> float:
-    return 0.3 * sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
-
-
 def book(folder: Path, *lists: PlateList) -> ListBook:
-    return ListBook(lists, folder, differing, lambda text: keyed_hash(KEY, text))
+    return ListBook(lists, folder, Confusions(), lambda text: keyed_hash(KEY, text))
 
 
 def read(text: str, **change: Any) -> FusedRead:
@@ -54,18 +51,18 @@ def test_an_exact_hit(tmp_path: Path) -> None:
 
 
 def test_a_near_hit_tells_its_distance_and_leaves_the_text(tmp_path: Path) -> None:
-    add(tmp_path, "watch", "AB128")
+    add(tmp_path, "watch", "AB120")
     lists = book(tmp_path, PlateList(name="watch", max_distance=0.5))
-    (hit,) = lists.hits("cam", read("AB123"), NOON_UTC_S)
-    assert (hit.entry, hit.distance, hit.ambiguous) == ("AB128", 0.3, False)
+    (hit,) = lists.hits("cam", read("AB12O"), NOON_UTC_S)
+    assert (hit.entry, round(hit.distance, 3), hit.ambiguous) == ("AB120", 0.3, False)
     assert lists.hits("cam", read("AB1"), NOON_UTC_S) == ()
 
 
 def test_two_entries_as_near_are_told(tmp_path: Path) -> None:
-    add(tmp_path, "watch", "AB128", "AB129")
+    add(tmp_path, "watch", "AB120", "AB12D")
     lists = book(tmp_path, PlateList(name="watch", max_distance=0.5))
-    assert lists.hits("cam", read("AB123"), NOON_UTC_S)[0].ambiguous
-    assert not lists.hits("cam", read("AB128"), NOON_UTC_S)[0].ambiguous
+    assert lists.hits("cam", read("AB12O"), NOON_UTC_S)[0].ambiguous
+    assert not lists.hits("cam", read("AB120"), NOON_UTC_S)[0].ambiguous
 
 
 def test_a_gate_waits_for_agreeing_reads(tmp_path: Path) -> None:
@@ -95,7 +92,7 @@ def test_hours_are_local(tmp_path: Path, zone: str, is_open: bool) -> None:
 
 
 def test_the_best_list_stands_first(tmp_path: Path) -> None:
-    add(tmp_path, "near", "AB128")
+    add(tmp_path, "near", "ABI23")
     add(tmp_path, "exact", "AB123")
     lists = book(tmp_path, PlateList(name="near", max_distance=1), PlateList(name="exact"))
     assert [hit.list_name for hit in lists.hits("cam", read("AB123"), NOON_UTC_S)] == ["exact", "near"]
@@ -106,7 +103,7 @@ def test_a_hashed_entry_matches_exactly(tmp_path: Path) -> None:
     settings = PlateList(name="gate", max_distance=1)
     assert book(tmp_path, settings).hits("cam", read("AB123"), NOON_UTC_S)[0].distance == 0
     assert book(tmp_path, settings).hits("cam", read("AB128"), NOON_UTC_S) == ()
-    assert ListBook([settings], tmp_path, differing).hits("cam", read("AB123"), NOON_UTC_S) == ()
+    assert ListBook([settings], tmp_path, Confusions()).hits("cam", read("AB123"), NOON_UTC_S) == ()
 
 
 def test_a_changed_file_is_picked_up(tmp_path: Path) -> None:
