@@ -1,0 +1,166 @@
+"""Pack everything a training needs into one file: `python -m tools.pack_data reader DATA OUT`.
+
+A reader pack holds one picture a plate: the plate with generous margins. Its records have `text`,
+`lines`, `country`, `split`, `set`, `image`, `machine` (bool: no person read it), `height_px` and
+`aspect` of the plate in its source, `box` and `quad` (or null) in pixels of the packed picture.
+A detector pack holds whole pictures; records have `set`, `image`, `country`, `split`, `kind`,
+`complete` and `plates` with `box` and `quad` in pixels of the packed picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tools.training.packs import Pack, Picture, Record, encode, write_pack
+
+MARGIN = 0.35
+"""Of the plate's box, kept on each side where the picture has it."""
+
+READER_SIZE = (192, 96)
+"""Largest (width, height) of a packed plate in pixels."""
+
+DETECTOR_SIDE_PX = 640
+QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)
+
+Item = tuple[Record, Picture]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One line of a `labels.jsonl` and where it stands."""
+
+    folder: Path
+    line: dict[str, Any]
+
+    def picture(self) -> Picture:
+        """Read the picture, (height, width, 3) uint8 BGR."""
+        return np.asarray(cv2.imread(str(self.folder / self.line["image"]), cv2.IMREAD_COLOR), np.uint8)
+
+    def head(self) -> Record:
+        """The part of a record that every kind of pack has."""
+        return {
+            "set": self.folder.name,
+            "image": self.line["image"],
+            "country": self.line.get("country"),
+            "split": self.line["split"],
+        }
+
+
+def labelled_pictures(data: Path) -> Iterator[Labelled]:
+    """All lines of all sets under `data`, in the order of their names."""
+    for labels in sorted(data.glob("*/labels.jsonl")):
+        for line in labels.read_text().splitlines():
+            record = json.loads(line)
+            if "plates" in record:
+                yield Labelled(labels.parent, record)
+
+
+def plate_crop(picture: Picture, plate: dict[str, Any]) -> tuple[Picture, Record]:
+    """Cut one plate with its margins; returns the crop and the geometry part of its record."""
+    box = np.array(plate["box"], float)
+    size = np.array([box[2] - box[0], box[3] - box[1]])
+    limit = np.array([picture.shape[1], picture.shape[0]])
+    start = np.clip(np.floor(box[:2] - MARGIN * size), 0, limit - 1).astype(int)
+    stop = np.clip(np.ceil(box[2:] + MARGIN * size), start + 1, limit).astype(int)
+    crop = picture[start[1] : stop[1], start[0] : stop[0]]
+    target = np.minimum(stop - start, READER_SIZE)
+    scale = target / (stop - start)
+    packed = cv2.resize(crop, tuple(int(side) for side in target), interpolation=cv2.INTER_AREA)
+    quad = plate.get("quad")
+    geometry: Record = {
+        "box": ((box.reshape(2, 2) - start) * scale).round(2).ravel().tolist(),
+        "quad": None if quad is None else ((np.array(quad) - start) * scale).round(2).tolist(),
+        "height_px": round(float(size[1]), 1),
+        "aspect": round(float(size[0] / size[1]), 3),
+    }
+    return np.asarray(packed, np.uint8), geometry
+
+
+def reader_items(data: Path) -> Iterator[Item]:
+    """Every plate under `data` whose text is known."""
+    for labelled in labelled_pictures(data):
+        plates = [plate for plate in labelled.line["plates"] if plate.get("text")]
+        if not plates or labelled.line["kind"] == "design":
+            continue
+        picture = labelled.picture()
+        for plate in plates:
+            crop, geometry = plate_crop(picture, plate)
+            head = labelled.head()
+            head["country"] = plate.get("country") or head["country"]
+            yield (
+                {
+                    **head,
+                    "text": plate["text"],
+                    "lines": plate.get("lines", 1),
+                    "vehicle": plate.get("vehicle"),
+                    "machine": plate.get("label") == "machine",
+                    **geometry,
+                },
+                crop,
+            )
+
+
+def detector_items(data: Path) -> Iterator[Item]:
+    """Every scene under `data`, its longer side at most `DETECTOR_SIDE_PX`."""
+    for labelled in labelled_pictures(data):
+        if labelled.line["kind"] != "scene":
+            continue
+        picture = labelled.picture()
+        scale = min(1.0, DETECTOR_SIDE_PX / max(picture.shape[:2]))
+        if scale < 1:
+            picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        plates = [_scaled(plate, scale) for plate in labelled.line["plates"]]
+        extra = {"kind": "scene", "complete": labelled.line.get("complete", False), "plates": plates}
+        yield {**labelled.head(), **extra}, picture
+
+
+def _scaled(plate: dict[str, Any], scale: float) -> Record:
+    quad = plate.get("quad")
+    return {
+        "box": (np.array(plate["box"]) * scale).round(2).tolist(),
+        "quad": None if quad is None else (np.array(quad) * scale).round(2).tolist(),
+    }
+
+
+KINDS: dict[str, Callable[[Path], Iterator[Item]]] = {"reader": reader_items, "detector": detector_items}
+
+
+def fitting_quality(items: list[Item], limit_bytes: float) -> int:
+    """The best of `QUALITIES` at which a sample of `items` says that all fit into `limit_bytes`."""
+    sample = items[:: max(1, len(items) // 300)]
+    for quality in QUALITIES:
+        sizes = [len(encode(picture, quality)) + len(json.dumps(record)) for record, picture in sample]
+        if np.mean(sizes) * len(items) * 1.02 < limit_bytes:
+            return quality
+    return QUALITIES[-1]
+
+
+def pack(kind: str, data: Path, out: Path, limit_mb: float) -> Pack:
+    """Pack all sets under `data` into `out`, at the best quality that keeps it under `limit_mb`."""
+    items = list(KINDS[kind](data))
+    quality = fitting_quality(items, limit_mb * 1e6)
+    return write_pack(out, kind, ((record, encode(picture, quality)) for record, picture in items))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and pack."""
+    parser = argparse.ArgumentParser(prog="tools.pack_data", description=__doc__)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("data", type=Path, help="folder of sets, each with a labels.jsonl")
+    parser.add_argument("out", type=Path, help="the file to write")
+    parser.add_argument("--limit-mb", type=float, default=40.0, help="quality falls until the file fits")
+    options = parser.parse_args(arguments)
+    made = pack(options.kind, options.data, options.out, options.limit_mb)
+    print(f"{options.out}: {len(made)} pictures, {options.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Train the plate reader: `python -m tools.train_reader --data reader.pack --minutes 60`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from tools.training.augment import Strength
+from tools.training.data import (
+    ReaderStream,
+    Source,
+    background_bank,
+    load_plates,
+    sampling_weights,
+    stream_batches,
+)
+from tools.training.loop import Loop, LoopOptions, TrainingError, pick_device
+from tools.training.packs import Pack, PackError, read_pack
+from tools.training.reader import SIZES, Reader
+from tools.training.reader_task import ReaderTask
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="tools.train_reader", description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="a reader pack (tools.pack_data)")
+    made.add_argument("--synthetic", type=Path, help="a reader pack of rendered plates to mix in")
+    made.add_argument("--synthetic-share", type=float, default=0.4, help="of each batch")
+    made.add_argument("--out", type=Path, default=Path("runs/reader"), help="checkpoints and curves")
+    made.add_argument("--name", choices=SIZES, default="reader-cpu")
+    made.add_argument("--device", default="cpu", help="cpu or cuda")
+    made.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
+    made.add_argument("--decay-minutes", type=float, help="last minutes, in which the rate falls (30 %%)")
+    made.add_argument("--resume", type=Path, help="go on from this last.pt")
+    made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
+    made.add_argument("--batch", type=int, help="samples a step (cpu 128, cuda 1024)")
+    made.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
+    made.add_argument("--temperature", type=float, default=0.5, help="1: by number, 0: countries alike")
+    made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
+    made.add_argument("--threads", type=int, default=0, help="of the training on a CPU; 0: all cores")
+    made.add_argument("--validate-samples", type=int, default=20_000)
+    made.add_argument("--patience", type=int, default=0, help="validations without gain that end it; 0: none")
+    made.add_argument("--seed", type=int, default=1)
+    return made
+
+
+def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
+    """Load the data and make network and stream."""
+    cuda = device.type == "cuda"
+    real = read_pack(options.data, "reader")
+    packs = [(real, 1.0)]
+    if options.synthetic:
+        share = options.synthetic_share
+        packs = [(real, 1 - share), (read_pack(options.synthetic, "reader"), share)]
+    sources = [build_source(pack, share, options.temperature) for pack, share in packs]
+    workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
+    backgrounds = background_bank(sources[0].plates, options.seed)
+    batch = options.batch or (1024 if cuda else 128)
+    stream = ReaderStream(sources, backgrounds, batch, options.seed, Strength())
+    model = Reader(SIZES[options.name]).to(device)
+    model.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    val = load_plates(real, ["val"])
+    return ReaderTask(model, stream_batches(stream, workers, cuda), val, device, options.name)
+
+
+def build_source(pack: Pack, share: float, temperature: float) -> Source:
+    """The training plates of `pack`.
+
+    Raises:
+        TrainingError: the pack has none.
+    """
+    plates = load_plates(pack, ["train"])
+    if not len(plates):
+        raise TrainingError("the pack holds no readable plate of the train split")
+    return Source(plates, sampling_weights(plates.records, temperature), share)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Run the training that `options` ask for."""
+    torch.manual_seed(options.seed)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = pick_device(options.device)
+    loop_options = LoopOptions(
+        out=options.out,
+        minutes=options.minutes,
+        device=device,
+        learning_rate=options.rate,
+        decay_minutes=options.decay_minutes,
+        validate_samples=options.validate_samples,
+        patience=options.patience,
+        resume=options.resume,
+        pretrained=options.pretrained,
+    )
+    Loop(build_task(options, device), loop_options).run()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, train; 0, or 2 after one line on what is wrong."""
+    try:
+        train(parser().parse_args(arguments))
+    except (TrainingError, PackError) as error:
+        print(f"train_reader: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Plates as a detector and a camera make them: one warp to the network's input, then cheap light and dirt.
+
+Everything dear (noise, blur kernels, shadows, backgrounds) is prepared once; a sample costs a few
+OpenCV calls on a picture of the input's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tools.training.packs import Picture
+
+Image = cv2.typing.MatLike
+"""(height, width, 3) uint8 BGR, as OpenCV hands it on."""
+FloatArray = npt.NDArray[np.float32]
+UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+INPUT_SIZE = (128, 64)
+"""(width, height) of the reader's input in pixels."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A plate in a stored picture."""
+
+    picture: Picture
+    corners: FloatArray
+    """(4, 2) pixels of `picture`, clockwise from the plate's top left."""
+    aspect: float
+    """Width over height of the plate in its source, before the picture was stored."""
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How much is done to a sample. Higher: robuster and slower to learn; lower: the reverse."""
+
+    margin: tuple[float, float] = (-0.05, 0.25)
+    rotation_deg: float = 6.0
+    shear: float = 0.25
+    perspective: float = 0.06
+    low_resolution: float = 0.35
+    height_px: tuple[float, float] = (11.0, 44.0)
+    blur: float = 0.2
+    light: float = 0.9
+    grey: float = 0.2
+    inverted: float = 0.04
+    shadow: float = 0.2
+    noise: float = 0.3
+    jpeg: float = 0.35
+    cutout: float = 0.12
+
+
+NONE = Strength((0.1, 0.1), 0, 0, 0, 0, (48, 48), 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def warp_matrix(
+    corners: FloatArray, margins: npt.ArrayLike, size: tuple[int, int], shift: npt.ArrayLike = 0.0
+) -> npt.NDArray[np.float64]:
+    """Homography from the stored picture to `size` (width, height) pixels.
+
+    `margins` (left, top, right, bottom) are fractions of the plate; `shift` (4, 2) moves the corners
+    of the cut in fractions of the plate.
+    """
+    left, top, right, bottom = np.asarray(margins, np.float32) + np.array([0, 0, 1, 1], np.float32)
+    cut = np.array([[-left, -top], [right, -top], [right, bottom], [-left, bottom]], np.float32)
+    plate_to_picture = cv2.getPerspectiveTransform(UNIT, corners.astype(np.float32))
+    moved = (cut + np.asarray(shift, np.float32))[None].astype(np.float32)
+    source = cv2.perspectiveTransform(moved, plate_to_picture)[0]
+    return np.asarray(cv2.getPerspectiveTransform(source, UNIT * np.array(size, np.float32)), np.float64)
+
+
+def plain_crop(plate: Plate, margin: float) -> Picture:
+    """The plate as the runtime cuts it: `margin` on each side, edges replicated, no augmentation."""
+    matrix = warp_matrix(plate.corners, [margin] * 4, INPUT_SIZE)
+    return np.asarray(_warp(plate.picture, matrix, None), np.uint8)
+
+
+def _warp(picture: Picture, matrix: npt.NDArray[np.float64], background: Picture | None) -> Image:
+    if background is None:
+        return cv2.warpPerspective(picture, matrix, INPUT_SIZE, borderMode=cv2.BORDER_REPLICATE)
+    filled = background.copy()
+    return cv2.warpPerspective(picture, matrix, INPUT_SIZE, dst=filled, borderMode=cv2.BORDER_TRANSPARENT)
+
+
+class Augmenter:
+    """Makes training samples; one object per worker, deterministic by its generator."""
+
+    def __init__(
+        self, rng: np.random.Generator, backgrounds: npt.NDArray[np.uint8], strength: Strength
+    ) -> None:
+        """`backgrounds` (n, 64, 128, 3) uint8 BGR fill what lies beyond a stored picture."""
+        self._rng = rng
+        self._backgrounds = backgrounds
+        self._strength = strength
+        self._noise = noise_bank(rng)
+        self._kernels = blur_kernels(rng)
+        self._shadows = shadow_bank(rng)
+
+    def __call__(self, plate: Plate) -> Picture:
+        """One random view of `plate`, (64, 128, 3) uint8 BGR."""
+        strength, chance = self._strength, self._rng.random(8)
+        sample = self._cut(plate)
+        if chance[0] < strength.light:
+            sample = self._light(sample)
+        if chance[1] < strength.shadow:
+            sample = cv2.multiply(sample, self._pick(self._shadows), scale=1 / 160)
+        if chance[2] < strength.cutout:
+            self._cover(sample)
+        if chance[3] < strength.blur:
+            sample = cv2.filter2D(sample, -1, self._pick_kernel(), borderType=cv2.BORDER_REPLICATE)
+        if chance[4] < strength.grey:
+            sample = cv2.cvtColor(cv2.cvtColor(sample, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        small = chance[5] < strength.low_resolution
+        if small:
+            sample = self._shrink(sample, plate.aspect)
+        if chance[6] < strength.noise:
+            sample = self._noisy(sample)
+        if chance[7] < strength.jpeg:
+            sample = self._compress(sample)
+        if small:
+            sample = cv2.resize(sample, INPUT_SIZE, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(sample, np.uint8)
+
+    def _cut(self, plate: Plate) -> Image:
+        strength, rng = self._strength, self._rng
+        margins = rng.uniform(*strength.margin, 4)
+        angle = np.radians(rng.normal(0, strength.rotation_deg / 2))
+        shear = rng.normal(0, strength.shear / 2)
+        aspect = np.array([max(plate.aspect, 0.5), 1.0])
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        centred = (UNIT - 0.5) * aspect
+        turned = centred @ (turn @ np.array([[1, shear], [0, 1]])).T
+        shift = (turned - centred) / aspect + rng.normal(0, strength.perspective / 2, (4, 2))
+        background = self._pick(self._backgrounds) if rng.random() < 0.5 else None
+        return _warp(plate.picture, warp_matrix(plate.corners, margins, INPUT_SIZE, shift), background)
+
+    def _light(self, sample: Image) -> Image:
+        rng = self._rng
+        gamma = np.exp(rng.normal(0, 0.4))
+        gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.07, 3))
+        table = (np.linspace(0, 1, 256) ** gamma)[:, None] * gain + rng.normal(0, 0.07)
+        if rng.random() < self._strength.inverted:
+            table = 1 - table
+        return np.asarray(cv2.LUT(sample, (np.clip(table, 0, 1) * 255).astype(np.uint8)[None]))
+
+    def _cover(self, sample: Image) -> None:
+        """Hide a strip or a spot no wider than a thin character."""
+        rng = self._rng
+        x, y = rng.integers(0, INPUT_SIZE[0]), rng.integers(0, INPUT_SIZE[1])
+        width, height = rng.integers(2, 7), rng.integers(2, 24)
+        sample[y : y + height, x : x + width] = rng.integers(0, 256, 3, np.uint8)
+
+    def _shrink(self, sample: Image, aspect: float) -> Image:
+        low, high = np.log(self._strength.height_px)
+        height = np.exp(self._rng.uniform(low, high)) * 1.2
+        width = np.clip(height * aspect, 24, INPUT_SIZE[0])
+        size = (int(width), int(np.clip(height, 8, INPUT_SIZE[1])))
+        return cv2.resize(sample, size, interpolation=cv2.INTER_AREA)
+
+    def _noisy(self, sample: Image) -> Image:
+        noise = self._pick(self._noise)[: sample.shape[0], : sample.shape[1]]
+        return cv2.add(sample, noise, dtype=cv2.CV_8U)
+
+    def _compress(self, sample: Image) -> Image:
+        quality = int(self._rng.integers(15, 80))
+        _, encoded = cv2.imencode(".jpg", sample, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        dirty: Image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)  # type: ignore[assignment]
+        return dirty
+
+    def _pick_kernel(self) -> FloatArray:
+        return self._kernels[self._rng.integers(len(self._kernels))]
+
+    def _pick(self, bank: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(bank[self._rng.integers(len(bank))])
+
+
+def noise_bank(rng: np.random.Generator, count: int = 96) -> npt.NDArray[np.int16]:
+    """(count, 64, 128, 3) int16: sensor noise of many strengths, some of it the same in all channels."""
+    sigma = rng.uniform(2, 18, (count, 1, 1, 1))
+    coloured = rng.normal(0, 1, (count, INPUT_SIZE[1], INPUT_SIZE[0], 3))
+    grey = rng.normal(0, 1, (count, INPUT_SIZE[1], INPUT_SIZE[0], 1))
+    share = rng.random((count, 1, 1, 1))
+    return ((share * grey + (1 - share) * coloured) * sigma).astype(np.int16)
+
+
+def blur_kernels(rng: np.random.Generator, count: int = 128) -> list[FloatArray]:
+    """Motion streaks (mostly level) and defocus discs, each summing to 1."""
+    kernels = []
+    for index in range(count):
+        side = int(rng.choice([3, 5, 7, 9]))
+        kernel = np.zeros((side, side), np.float32)
+        middle = (side - 1) / 2
+        if index % 3:
+            angle = rng.normal(0, 0.5)
+            reach = middle * np.array([np.cos(angle), np.sin(angle)])
+            ends = [tuple(round(v) for v in middle + sign * reach) for sign in (-1, 1)]
+            cv2.line(kernel, ends[0], ends[1], 1.0, 1)
+        else:
+            kernel = cv2.getGaussianKernel(side, -1) @ cv2.getGaussianKernel(side, -1).T
+        kernels.append((kernel / kernel.sum()).astype(np.float32))
+    return kernels
+
+
+def shadow_bank(rng: np.random.Generator, count: int = 64) -> npt.NDArray[np.uint8]:
+    """(count, 64, 128, 3) uint8 light maps, 160 being neutral: hard shadow edges and soft glare."""
+    maps = np.full((count, INPUT_SIZE[1], INPUT_SIZE[0]), 160, np.float32)
+    for light in maps:
+        points = rng.uniform(-0.5, 1.5, (3, 2)) * INPUT_SIZE
+        cv2.fillPoly(light, [points.astype(np.int32)], float(rng.uniform(60, 255)))
+        light[:] = cv2.GaussianBlur(light, (0, 0), float(rng.uniform(0.5, 12)))
+    return np.repeat(maps[..., None], 3, axis=3).astype(np.uint8)

@@ -1,0 +1,59 @@
+"""The reader's loss: CTC over both lines, helped through its silent start by an evenly spread alignment."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+BLANK = 0
+EDGE = 0.1
+"""Share of a line's steps on each side that an evenly spread text leaves blank: margin and frame."""
+
+
+def ctc_loss(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+    """Mean over the batch of CTC's loss per character, float32.
+
+    `logits` (n, T, classes), `targets` (n, longest) codes, `lengths` (n,).
+    """
+    scores = logits.float().log_softmax(2).transpose(0, 1)
+    steps = torch.full_like(lengths, scores.shape[0])
+    return functional.ctc_loss(scores, targets, steps, lengths, BLANK, zero_infinity=True)
+
+
+def even_alignment(targets: Tensor, lengths: Tensor, splits: Tensor, steps: int) -> Tensor:
+    """(n, 2 * steps) int64: each line's characters spread evenly, blank between them and at the edges.
+
+    `splits` (n,) characters on the first line, >= 0.
+    """
+    first = _spread(targets, torch.zeros_like(splits), splits, steps)
+    return torch.cat([first, _spread(targets, splits, lengths - splits, steps)], 1)
+
+
+def _spread(targets: Tensor, start: Tensor, count: Tensor, steps: int) -> Tensor:
+    position = (torch.arange(steps, device=targets.device) + 0.5) / steps
+    place = (position - EDGE) / (1 - 2 * EDGE) * count[:, None]
+    index = place.floor().long()
+    inside = (index >= 0) & (index < count[:, None]) & ((place - index) < 0.75)
+    index = (index + start[:, None]).clamp(0, targets.shape[1] - 1)
+    return torch.where(inside, targets.gather(1, index), BLANK)
+
+
+def alignment_loss(logits: Tensor, targets: Tensor, lengths: Tensor, splits: Tensor) -> Tensor:
+    """Cross-entropy against `even_alignment`, over the texts whose lines are known; 0 if there is none."""
+    known = splits >= 0
+    if not known.any():
+        return logits.sum() * 0
+    wanted = even_alignment(targets[known], lengths[known], splits[known], logits.shape[1] // 2)
+    return functional.cross_entropy(logits[known].float().flatten(0, 1), wanted.flatten())
+
+
+def reader_loss(
+    logits: Tensor, targets: Tensor, lengths: Tensor, splits: Tensor, alignment: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """CTC plus `alignment` times the alignment loss; also both parts by name."""
+    ctc = ctc_loss(logits, targets, lengths)
+    if alignment <= 0:
+        return ctc, {"ctc": ctc.detach()}
+    aligned = alignment_loss(logits, targets, lengths, splits)
+    return ctc + alignment * aligned, {"ctc": ctc.detach(), "alignment": aligned.detach()}

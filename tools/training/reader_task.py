@@ -1,0 +1,95 @@
+"""The reader's training: where its samples come from, its loss, its figures on `val`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tools.training.data import ALPHABET, Batch, Plates, plain_batch
+from tools.training.loop import SCORE, Metrics
+from tools.training.losses import reader_loss
+from tools.training.packs import Record
+from tools.training.reader import Reader, describe
+
+MARGIN = 0.1
+"""Fraction of the plate's box on each side of the crops to read: what the exported contract says."""
+
+ALIGNED_SAMPLES = 60_000
+"""Samples until the alignment loss has faded out; by then CTC has begun to spell."""
+
+
+@dataclass(frozen=True)
+class ReaderTask:
+    """A `Task` of the loop."""
+
+    model: Reader
+    stream: Iterator[Batch]
+    val: Plates
+    device: torch.device
+    name: str
+
+    def describe(self) -> dict[str, Any]:
+        """Kind, name, network and margin."""
+        return {"kind": "reader", "name": self.name, "network": describe(self.model.size), "margin": MARGIN}
+
+    def batches(self) -> Iterator[Batch]:
+        """Augmented plates."""
+        return self.stream
+
+    def loss(self, batch: Batch, samples: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """CTC, at first with the even alignment beside it."""
+        moved = batch.to(self.device)
+        logits = self.model(to_input(moved.pictures))
+        weight = max(0.0, 1 - samples / ALIGNED_SAMPLES)
+        with torch.autocast(self.device.type, enabled=False):
+            return reader_loss(logits.float(), moved.targets, moved.lengths, moved.splits, weight)
+
+    def validate(self, model: nn.Module) -> Metrics:
+        """Exact reads: all (the score), by lines, by country."""
+        texts = read_plates(model, self.val, self.device)
+        right = [text == record["text"] for text, record in zip(texts, self.val.records, strict=True)]
+        return exact_by_group(right, self.val.records)
+
+
+def to_input(pictures: Tensor) -> Tensor:
+    """(n, h, w, 3) uint8 to (n, 3, h, w) float32 0..1 in channels-last memory."""
+    return pictures.permute(0, 3, 1, 2).float() / 255
+
+
+def exact_by_group(right: Sequence[bool], records: Sequence[Record], least: int = 10) -> Metrics:
+    """Share of right reads: `SCORE` over all, one and two lines, countries with `least` plates."""
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for hit, record in zip(right, records, strict=True):
+        groups[SCORE].append(hit)
+        groups[f"lines{record['lines']}"].append(hit)
+        groups[str(record["country"])].append(hit)
+    kept = {name: hits for name, hits in sorted(groups.items()) if len(hits) >= least or name == SCORE}
+    return {name: round(float(np.mean(hits)), 4) for name, hits in kept.items()}
+
+
+@torch.inference_mode()
+def plate_logits(model: nn.Module, plates: Plates, device: torch.device, size: int = 64) -> Tensor:
+    """(n, 64, 37) float32 logits of all `plates` at the contract's margin."""
+    model.eval()
+    parts = []
+    for start in range(0, len(plates), size):
+        batch = plain_batch(plates, range(start, min(start + size, len(plates))), MARGIN)
+        parts.append(model(to_input(batch.pictures.to(device))).float().cpu())
+    return torch.cat(parts)
+
+
+def read_plates(model: nn.Module, plates: Plates, device: torch.device) -> list[str]:
+    """The text of each plate, decoded greedily."""
+    return [spell(codes) for codes in plate_logits(model, plates, device).argmax(2).tolist()]
+
+
+def spell(codes: Sequence[int]) -> str:
+    """CTC's best path: repeats merged, blanks dropped."""
+    merged = [code for code, before in zip(codes, [0, *codes[:-1]], strict=True) if code != before]
+    return "".join(ALPHABET[code - 1] for code in merged if code)
