@@ -41,6 +41,11 @@ class TensorRT:
         """Whether plans can be built for a named GPU generation on a machine without a GPU."""
         return self.package == "tensorrt_rtx"
 
+    @property
+    def keeps_timings(self) -> bool:
+        """Whether a build measures kernels and keeps their times; RTX chooses at run time instead."""
+        return self.package != "tensorrt_rtx"
+
 
 def version_numbers(text: str) -> tuple[int, ...]:
     """Return the leading numbers of a version, e.g. `10.7.0.post1` gives (10, 7, 0)."""

@@ -72,8 +72,8 @@ def build_plan(
     network = _parse(trt, builder, logger, onnx)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
-    cache = config.create_timing_cache(timings)
-    config.set_timing_cache(cache, ignore_mismatch=True)
+    if tensorrt.keeps_timings:
+        config.set_timing_cache(config.create_timing_cache(timings), ignore_mismatch=True)
     config.add_optimization_profile(_profile(builder, network, profile))
     if compute_capability is not None:
         _aim_at(trt, config, compute_capability)
@@ -83,7 +83,8 @@ def build_plan(
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BackendError(f"{tensorrt.text} built no plan: {logger.last}", slug="tensorrt-build")
-    return Built(bytes(plan), bytes(config.get_timing_cache().serialize()))
+    kept = bytes(config.get_timing_cache().serialize()) if tensorrt.keeps_timings else b""
+    return Built(bytes(plan), kept)
 
 
 def _parse(trt: Any, builder: Any, logger: Any, onnx: bytes) -> Any:
