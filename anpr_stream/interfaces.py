@@ -79,16 +79,21 @@ class Backend(Protocol):
 class FrameBackend(Backend, Protocol):
     """A backend that makes its own input out of frames, where they lie (on a GPU)."""
 
-    def run_frames(self, frames: Sequence[Frame], placements: Sequence[Placement]) -> dict[str, FloatArray]:
-        """Fit each frame into the input at its placement, on grey (114), and run the batch."""
+    def run_frames(
+        self, frames: Sequence[Frame], placements: Sequence[Placement], size: tuple[int, int]
+    ) -> dict[str, FloatArray]:
+        """Fit each frame into an input of `size` (height, width) on grey (114) and run the batch."""
 
-    def run_quads(self, frames: Sequence[Frame], quads: FloatArray) -> dict[str, FloatArray]:
-        """Stretch a part of each frame over the whole input and run the batch.
+    def run_quads(
+        self, frames: Sequence[Frame], quads: FloatArray, size: tuple[int, int]
+    ) -> dict[str, FloatArray]:
+        """Stretch a part of each frame over an input of `size` (height, width) and run the batch.
 
         Args:
             frames: N frames, the same one as often as plates are read in it.
             quads: (N, 4, 2) float32 corners in pixels of the frame, clockwise from the part's
                 top left; a box's edges count, so the first pixel's centre is at 0.5.
+            size: of the network's input.
         """
 
 

@@ -87,6 +87,26 @@ Fill = Callable[[Lane, slice], None]
 """Starts, on the lane's stream, whatever puts the given part of the request into `lane.input`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request that is under way; to be waited for before the next one begins."""
+
+    _total: dict[str, FloatArray]
+    _flying: deque[tuple[Lane, slice]]
+
+    def result(self) -> dict[str, FloatArray]:
+        """Wait and return each output as float32, in the order of the request."""
+        while self._flying:
+            _collect(*self._flying.popleft(), self._total)
+        return self._total
+
+
+def _collect(lane: Lane, part: slice, total: dict[str, FloatArray]) -> None:
+    lane.stream.synchronize()
+    for name, result in lane.results.items():
+        total[name][part] = result[: part.stop - part.start]
+
+
 class BatchRunner:
     """Runs requests of any size through an engine.
 
@@ -109,20 +129,18 @@ class BatchRunner:
             results={t.name: device.pinned((most, *t.shape), t.dtype) for t in engine.outputs},
         )
 
-    def run(self, count: int, fill: Fill) -> dict[str, FloatArray]:
-        """Run `count` pictures and return each output as float32, first axis `count`."""
+    def begin(self, count: int, fill: Fill) -> Pending:
+        """Start `count` pictures; returns while the last parts still run."""
         total = {t.name: np.empty((count, *t.shape), np.float32) for t in self.engine.outputs}
         flying: deque[tuple[Lane, slice]] = deque()
         for part in self._parts(count):
             if len(flying) == len(self._lanes):
-                self._collect(*flying.popleft(), total)
+                _collect(*flying.popleft(), total)
             lane = self._lanes[0]
             self._lanes.rotate(-1)
             self._start(lane, part, fill)
             flying.append((lane, part))
-        while flying:
-            self._collect(*flying.popleft(), total)
-        return total
+        return Pending(total, flying)
 
     def _parts(self, count: int) -> Iterator[slice]:
         """Split a request so that every lane has work and no part is over the largest batch."""
@@ -151,9 +169,3 @@ class BatchRunner:
 
     def _bucket(self, size: int) -> int:
         return int(min(self.engine.max_batch, 1 << (size - 1).bit_length()))
-
-    @staticmethod
-    def _collect(lane: Lane, part: slice, total: dict[str, FloatArray]) -> None:
-        lane.stream.synchronize()
-        for name, result in lane.results.items():
-            total[name][part] = result[: part.stop - part.start]

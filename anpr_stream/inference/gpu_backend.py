@@ -1,4 +1,4 @@
-"""A network on a GPU that takes pictures, frames or plates in frames.
+"""A network at one input size on one GPU: takes pictures, frames, or plates in frames.
 
 Frames go to the GPU once; kernels cut the network's input out of them there, so that only boxes
 and texts come back.
@@ -7,11 +7,12 @@ and texts come back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import cv2
 import numpy as np
 
-from anpr_stream.inference.batches import BatchRunner, Engine, Lane
+from anpr_stream.inference.batches import BatchRunner, Engine, Lane, Pending
 from anpr_stream.inference.device import Buffer, Device, HostArray
 from anpr_stream.inference.frame_store import FRAME_VIEW, FrameStore
 from anpr_stream.types import FloatArray, Frame, Placement
@@ -36,17 +37,17 @@ class _Table:
 
 
 class GpuBackend:
-    """Implements `interfaces.FrameBackend` over any engine and device.
+    """A member of a `gpu_group.GpuGroup`, over any engine and device.
+
+    Every method but `current` wants the GPU to be current.
 
     Args:
         engine: the network.
         device: the GPU that it runs on.
         store: frames on that GPU, shared by all networks that run there.
-        description: for logs and status.
     """
 
-    def __init__(self, engine: Engine, device: Device, store: FrameStore, description: str) -> None:
-        self.description = description
+    def __init__(self, engine: Engine, device: Device, store: FrameStore) -> None:
         self._engine = engine
         self._device = device
         self._store = store
@@ -54,51 +55,50 @@ class GpuBackend:
         with device.current():
             self._runner = BatchRunner(engine, device)
 
-    def run(self, images: FloatArray) -> dict[str, FloatArray]:
-        """Run ready-made input, (N, 3, H, W) float32."""
+    def current(self) -> AbstractContextManager[None]:
+        """Make its GPU this thread's for the time of a `with`."""
+        return self._device.current()
+
+    def begin(self, images: FloatArray) -> Pending:
+        """Start ready-made input, (N, 3, H, W) float32."""
 
         def fill(lane: Lane, part: slice) -> None:
             count = part.stop - part.start
             lane.staging[:count] = images[part]
             self._device.upload(lane.input, lane.staging[:count], lane.stream)
 
-        with self._device.current():
-            return self._runner.run(len(images), fill)
+        return self._runner.begin(len(images), fill)
 
-    def run_frames(self, frames: Sequence[Frame], placements: Sequence[Placement]) -> dict[str, FloatArray]:
-        """Fit each frame into the input at its placement, on grey, and run."""
+    def begin_frames(self, frames: Sequence[Frame], placements: Sequence[Placement]) -> Pending:
+        """Start frames, each fitted into the input at its placement, on grey."""
         table = np.zeros(len(frames), PLACEMENT)
         table["rect"] = placements
         sizes = np.array([(frame.width, frame.height) for frame in frames], np.float32)
         table["scale"] = sizes / table["rect"][:, 2:]
 
         def fill(lane: Lane, part: slice) -> None:
-            views = self._send(
-                lane, "views", self._store.views(frames[part], lane.stream), FRAME_VIEW.itemsize
-            )
+            views = self._views(lane, frames[part])
             places = self._send(lane, "places", table[part], PLACEMENT.itemsize)
             self._launch("letterbox", lane, part, (views, places))
 
-        with self._device.current():
-            return self._runner.run(len(frames), fill)
+        return self._runner.begin(len(frames), fill)
 
-    def run_quads(self, frames: Sequence[Frame], quads: FloatArray) -> dict[str, FloatArray]:
-        """Stretch each quad, (N, 4, 2) in pixels of its frame (edges, as boxes), over the input and run."""
+    def begin_quads(self, frames: Sequence[Frame], quads: FloatArray) -> Pending:
+        """Start parts of frames, (N, 4, 2) in their pixels (edges, as boxes), stretched over the input."""
         _, height, width = self._engine.input.shape
         corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
         centres = np.asarray(quads, np.float32) - 0.5
         maps = np.stack([cv2.getPerspectiveTransform(corners, quad) for quad in centres])
 
         def fill(lane: Lane, part: slice) -> None:
-            views = self._send(
-                lane, "views", self._store.views(frames[part], lane.stream), FRAME_VIEW.itemsize
-            )
-            order = self._send(lane, "order", np.arange(part.stop - part.start, dtype=np.int32), 4)
+            views = self._views(lane, frames[part])
             sent = self._send(lane, "maps", maps[part].astype(np.float32), 36)
-            self._launch("rectify", lane, part, (views, order, sent))
+            self._launch("rectify", lane, part, (views, sent))
 
-        with self._device.current():
-            return self._runner.run(len(frames), fill)
+        return self._runner.begin(len(frames), fill)
+
+    def _views(self, lane: Lane, frames: Sequence[Frame]) -> Buffer:
+        return self._send(lane, "views", self._store.views(frames, lane.stream), FRAME_VIEW.itemsize)
 
     def _send(self, lane: Lane, name: str, rows: HostArray, row_bytes: int) -> Buffer:
         key = (id(lane), name)

@@ -120,12 +120,12 @@ ANPR_DEVICE void letterbox_pixel(const FrameView* frames, const Placement* place
 
 // `maps`: nine floats per crop, row-major, from output pixel to source pixel.
 template <typename T>
-ANPR_DEVICE void rectify_pixel(const FrameView* frames, const int32_t* frame_of, const float* maps, T* out, int width,
-                               int height, int n, int x, int y) {
+ANPR_DEVICE void rectify_pixel(const FrameView* frames, const float* maps, T* out, int width, int height, int n,
+                               int x, int y) {
     const float* m = maps + 9 * n;
     float w = m[6] * x + m[7] * y + m[8];
     float inverse = w != 0.0f ? 1.0f / w : 0.0f;
-    Color c = color_at(frames[frame_of[n]], (m[0] * x + m[1] * y + m[2]) * inverse,
+    Color c = color_at(frames[n], (m[0] * x + m[1] * y + m[2]) * inverse,
                        (m[3] * x + m[4] * y + m[5]) * inverse);
     store(out, n, x, y, width, height, c);
 }
@@ -155,12 +155,12 @@ ANPR_ENTRY anpr_letterbox_half(const FrameView* frames, const Placement* places,
     ANPR_EACH_PIXEL(letterbox_pixel(frames, places, out, width, height, n, x, y));
 }
 
-ANPR_ENTRY anpr_rectify_float(const FrameView* frames, const int32_t* frame_of, const float* maps, float* out,
-                              int batch, int width, int height) {
-    ANPR_EACH_PIXEL(rectify_pixel(frames, frame_of, maps, out, width, height, n, x, y));
+ANPR_ENTRY anpr_rectify_float(const FrameView* frames, const float* maps, float* out, int batch, int width,
+                              int height) {
+    ANPR_EACH_PIXEL(rectify_pixel(frames, maps, out, width, height, n, x, y));
 }
 
-ANPR_ENTRY anpr_rectify_half(const FrameView* frames, const int32_t* frame_of, const float* maps, half_t* out,
-                             int batch, int width, int height) {
-    ANPR_EACH_PIXEL(rectify_pixel(frames, frame_of, maps, out, width, height, n, x, y));
+ANPR_ENTRY anpr_rectify_half(const FrameView* frames, const float* maps, half_t* out, int batch, int width,
+                             int height) {
+    ANPR_EACH_PIXEL(rectify_pixel(frames, maps, out, width, height, n, x, y));
 }

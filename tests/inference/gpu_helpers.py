@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from anpr_stream.inference.frame_store import FrameStore
 from anpr_stream.inference.gpu_backend import GpuBackend
+from anpr_stream.inference.gpu_group import GpuGroup
 from anpr_stream.types import ColorMatrix, Frame, PixelFormat, Planes
 from tests.inference.host_device import HostDevice, HostEngine
 
@@ -29,10 +32,19 @@ def onnx_bytes(graph: onnx.GraphProto) -> bytes:
     return model.SerializeToString()
 
 
-def backend_of_copies(height: int, width: int, max_batch: int = 8, device: HostDevice | None = None):
-    device = device or HostDevice()
-    engine = HostEngine(copying_network(), height, width, max_batch)
-    return GpuBackend(engine, device, FrameStore(device, capacity=4 * max_batch), "host")
+def member(onnx_file: bytes, size: tuple[int, int], device: HostDevice, store: FrameStore, max_batch: int):
+    with device.current():
+        return GpuBackend(HostEngine(onnx_file, *size, max_batch), device, store)
+
+
+def group_of_copies(max_batch: int = 8, devices: Sequence[HostDevice] = (), capacity: int = 0) -> GpuGroup:
+    devices = devices or [HostDevice()]
+    stores = [FrameStore(device, capacity or 4 * max_batch) for device in devices]
+    return GpuGroup(
+        lambda gpu, size: member(copying_network(), size, devices[gpu], stores[gpu], max_batch),
+        len(devices),
+        "host",
+    )
 
 
 def random_frame(
@@ -42,6 +54,7 @@ def random_frame(
     matrix: ColorMatrix = ColorMatrix.BT601,
     seed: int = 0,
     padding: int = 0,
+    camera: str = "camera",
 ) -> Frame:
     """A frame of noise; `padding` bytes follow each row, as decoders leave them."""
     width, height = size
@@ -55,7 +68,7 @@ def random_frame(
     rng = np.random.default_rng(seed)
     arrays = tuple(padded(rng.integers(0, 256, shape, np.uint8), padding) for shape in shapes)
     planes = Planes(pixel_format, arrays, full_range, matrix)
-    return Frame("camera", 0, 0.0, 0.0, width, height, planes)
+    return Frame(camera, 0, 0.0, 0.0, width, height, planes)
 
 
 def padded(array: np.ndarray, padding: int) -> np.ndarray:

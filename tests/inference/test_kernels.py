@@ -10,7 +10,7 @@ import pytest
 
 from anpr_stream.inference.frame_store import color_terms
 from anpr_stream.types import ColorMatrix, PixelFormat
-from tests.inference.gpu_helpers import backend_of_copies, random_frame
+from tests.inference.gpu_helpers import group_of_copies, random_frame
 from tests.inference.host_device import COMPILER
 from tools import compile_kernels
 
@@ -63,7 +63,7 @@ def reference(frame, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def test_letterbox_agrees_with_numpy(size, pixel_format, full_range, matrix) -> None:
     frame = random_frame(size, pixel_format, full_range, matrix, seed=3)
     left, top, width, height = 5, 2, 40, 23
-    made = backend_of_copies(32, 48).run_frames([frame], [(left, top, width, height)])["copy"][0]
+    made = group_of_copies().run_frames([frame], [(left, top, width, height)], (32, 48))["copy"][0]
     x = (np.arange(width) + 0.5) * frame.width / width - 0.5
     y = (np.arange(height) + 0.5) * frame.height / height - 0.5
     expected = np.full((3, 32, 48), GREY)
@@ -84,7 +84,7 @@ def test_letterbox_agrees_with_numpy(size, pixel_format, full_range, matrix) -> 
 )
 def test_rectify_agrees_with_numpy(pixel_format, quad) -> None:
     frame = random_frame((61, 47), pixel_format, False, ColorMatrix.BT709, seed=5)
-    made = backend_of_copies(16, 32).run_quads([frame], np.array([quad], np.float32))["copy"][0]
+    made = group_of_copies().run_quads([frame], np.array([quad], np.float32), (16, 32))["copy"][0]
     corners = np.array([(0, 0), (32, 0), (32, 16), (0, 16)], np.float32)
     homography = cv2.getPerspectiveTransform(corners, np.array(quad, np.float32))
     x, y = np.meshgrid(np.arange(32) + 0.5, np.arange(16) + 0.5)
@@ -99,8 +99,7 @@ def test_rectify_agrees_with_numpy(pixel_format, quad) -> None:
 def test_padded_rows_are_read_right() -> None:
     padded = random_frame((61, 47), PixelFormat.NV12, False, ColorMatrix.BT601, seed=7, padding=19)
     tight = random_frame((61, 47), PixelFormat.NV12, False, ColorMatrix.BT601, seed=7)
-    backend = backend_of_copies(32, 64)
-    one, other = backend.run_frames([padded, tight], [(0, 0, 64, 32)] * 2)["copy"]
+    one, other = group_of_copies().run_frames([padded, tight], [(0, 0, 64, 32)] * 2, (32, 64))["copy"]
     np.testing.assert_array_equal(one, other)
 
 
