@@ -85,6 +85,11 @@ class GpuGroup:
             lambda member, rows: member.begin_quads(_pick(frames, rows), quads[rows]),
         )
 
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Load the network at an input of `size` (height, width) on every GPU."""
+        for gpu in range(self._gpus):
+            self._member(gpu, size)
+
     def _owners(self, frames: Sequence[Frame]) -> list[int]:
         return [self._home.setdefault(frame.camera, len(self._home) % self._gpus) for frame in frames]
 

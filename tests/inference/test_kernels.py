@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import cv2
 import numpy as np
 import pytest
 
@@ -13,46 +12,11 @@ from anpr_stream.types import ColorMatrix, PixelFormat
 from tests.inference.gpu_helpers import group_of_copies, random_frame
 from tests.inference.host_device import COMPILER
 from tools import compile_kernels
+from tools.gpu.reference import letterboxed, rectified
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
 SIZES = [(64, 48), (61, 47), (33, 90), (2, 2), (1, 1)]
-GREY = np.float32(114 / 255)
-
-
-def bilinear(plane: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    height, width = plane.shape
-    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-    x0, y0 = x.astype(int), y.astype(int)
-    x1, y1 = np.minimum(x0 + 1, width - 1), np.minimum(y0 + 1, height - 1)
-    fx, fy = x - x0, y - y0
-    plane = plane.astype(np.float64)
-    top = plane[y0, x0] * (1 - fx) + plane[y0, x1] * fx
-    low = plane[y1, x0] * (1 - fx) + plane[y1, x1] * fx
-    return top * (1 - fy) + low * fy
-
-
-def reference(frame, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Colour (3, ...) of a frame at pixel-centre coordinates, in float64."""
-    planes = frame.planes
-    if planes.format is PixelFormat.BGR:
-        return np.stack([bilinear(planes.arrays[0][..., c], x, y) for c in range(3)]) / 255
-    luma = bilinear(planes.arrays[0], x, y)
-    if planes.format is PixelFormat.GRAY8:
-        return np.stack([luma] * 3) / 255
-    if planes.format is PixelFormat.NV12:
-        u_plane, v_plane = planes.arrays[1][..., 0], planes.arrays[1][..., 1]
-    else:
-        u_plane, v_plane = planes.arrays[1:]
-    cx, cy = (x + 0.5) / 2 - 0.5, (y + 0.5) / 2 - 0.5
-    u, v = bilinear(u_plane, cx, cy) - 128, bilinear(v_plane, cx, cy) - 128
-    red, blue = {ColorMatrix.BT601: (0.299, 0.114), ColorMatrix.BT709: (0.2126, 0.0722)}[planes.matrix]
-    if not planes.full_range:
-        luma, u, v = (luma - 16) * 255 / 219, u * 255 / 224, v * 255 / 224
-    r = luma + 2 * (1 - red) * v
-    b = luma + 2 * (1 - blue) * u
-    g = (luma - red * r - blue * b) / (1 - red - blue)
-    return np.clip(np.stack([b, g, r]), 0, 255) / 255
 
 
 @needs_compiler
@@ -62,13 +26,9 @@ def reference(frame, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("matrix", ColorMatrix)
 def test_letterbox_agrees_with_numpy(size, pixel_format, full_range, matrix) -> None:
     frame = random_frame(size, pixel_format, full_range, matrix, seed=3)
-    left, top, width, height = 5, 2, 40, 23
-    made = group_of_copies().run_frames([frame], [(left, top, width, height)], (32, 48))["copy"][0]
-    x = (np.arange(width) + 0.5) * frame.width / width - 0.5
-    y = (np.arange(height) + 0.5) * frame.height / height - 0.5
-    expected = np.full((3, 32, 48), GREY)
-    expected[:, top : top + height, left : left + width] = reference(frame, *np.meshgrid(x, y))
-    np.testing.assert_allclose(made, expected, atol=2e-4)
+    placement = (5, 2, 40, 23)
+    made = group_of_copies().run_frames([frame], [placement], (32, 48))["copy"][0]
+    np.testing.assert_allclose(made, letterboxed(frame, placement, (32, 48)), atol=2e-4)
 
 
 @needs_compiler
@@ -84,15 +44,9 @@ def test_letterbox_agrees_with_numpy(size, pixel_format, full_range, matrix) -> 
 )
 def test_rectify_agrees_with_numpy(pixel_format, quad) -> None:
     frame = random_frame((61, 47), pixel_format, False, ColorMatrix.BT709, seed=5)
-    made = group_of_copies().run_quads([frame], np.array([quad], np.float32), (16, 32))["copy"][0]
-    corners = np.array([(0, 0), (32, 0), (32, 16), (0, 16)], np.float32)
-    homography = cv2.getPerspectiveTransform(corners, np.array(quad, np.float32))
-    x, y = np.meshgrid(np.arange(32) + 0.5, np.arange(16) + 0.5)
-    points = cv2.perspectiveTransform(
-        np.stack([x.ravel(), y.ravel()], 1)[None].astype(np.float64), homography
-    )
-    at_x, at_y = points[0, :, 0].reshape(16, 32) - 0.5, points[0, :, 1].reshape(16, 32) - 0.5
-    np.testing.assert_allclose(made, reference(frame, at_x, at_y), atol=2e-3)
+    corners = np.array(quad, np.float32)
+    made = group_of_copies().run_quads([frame], corners[None], (16, 32))["copy"][0]
+    np.testing.assert_allclose(made, rectified(frame, corners, (16, 32)), atol=2e-3)
 
 
 @needs_compiler

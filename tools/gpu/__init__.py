@@ -1,0 +1,1 @@
+"""Checks and measurements on a GPU: the parts of `tools/gpu_check.py`."""
