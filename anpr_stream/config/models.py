@@ -1,0 +1,94 @@
+"""Settings of the networks: where they run, what the detector reports, how plates are read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from anpr_stream.config.section import Section
+
+EngineName = Literal["auto", "tensorrt", "cuda", "openvino", "onnxruntime"]
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+ReaderKind = Literal["gru", "characters"]
+
+
+class InferenceSettings(Section):
+    """Which engine runs the networks. The same for all cameras of a process."""
+
+    backend: EngineName = "auto"
+    """`auto` measures the engines of this machine on each network's own sample, takes the fastest one whose
+    numbers are right, and remembers the choice. A named engine is used or refused, never replaced."""
+
+    precision: Precision = "auto"
+    """`auto` prefers what the processor has arithmetic for (INT8 with VNNI, bf16, FP16 on GPUs) and the
+    network's sample confirms. `fp32` is slower and exact to the last digit."""
+
+    threads: int = Field(default=0, ge=0, le=64)
+    """Threads of one network on the CPU; 0 takes one per two cores, at least one. More shorten a single
+    picture, fewer let stages and cameras overlap, which gives more pictures a second."""
+
+
+class DetectorSettings(Section):
+    """Finding plates in frames."""
+
+    model: str = "detector-cpu"
+    """Name of a shipped network, or the path of an ONNX file."""
+
+    input_px: int = Field(default=640, ge=64, le=2048)
+    """Longer side of the network's input; the shorter one follows the frame's aspect. Larger finds farther
+    plates and costs its square in time; smaller misses plates below about 10 input pixels in height."""
+
+    threshold: float = Field(default=0.1, gt=0, lt=1)
+    """Lowest confidence that is reported. The tracker wants weak plates too: they continue a track, and only
+    its own `strong_confidence` starts one. Too high loses tracks in glare, too low ties them to noise."""
+
+    max_iou: float = Field(default=0.45, gt=0, le=1)
+    """Overlap (intersection over union) above which the weaker of two boxes goes. Too high reports one plate
+    twice, too low loses a plate close to another."""
+
+    max_inside: float = Field(default=0.8, gt=0, le=1)
+    """Part of the smaller box that may lie in a better box. Too high keeps half plates inside whole ones."""
+
+    min_height_px: float = Field(default=6, ge=0)
+    """Plates lower than this in the frame are not reported: nobody can read them."""
+
+
+class ReaderSettings(Section):
+    """Reading cut-out plates."""
+
+    reader: ReaderKind = "gru"
+    """`gru` reads the whole plate at once; `characters` cuts it into characters and classifies each, which
+    needs upright, sharp plates whose characters do not touch."""
+
+    model: str = "reader-cpu"
+    """Name of a shipped network, or the path of an ONNX file, for `gru`."""
+
+    characters_model: str = "characters"
+    """Likewise for `characters`."""
+
+    margins: tuple[float, ...] = ()
+    """Fractions of the box added on each side before cutting; empty takes the one that the network was
+    trained with. Several are read apart and averaged: a little better, and as many times the work."""
+
+    rectify: bool = True
+    """Straighten a slanted plate by its corners where the detector gives them."""
+
+    beam_width: int = Field(default=8, ge=1, le=64)
+    """Texts followed while decoding; more finds rarer candidates and costs time."""
+
+    max_candidates: int = Field(default=5, ge=1, le=20)
+    """Length of the list of possible texts."""
+
+
+class PictureSettings(Section):
+    """More work for single pictures, which have no second frame."""
+
+    thresholds: tuple[float, ...] = (0.45, 0.35, 0.25, 0.15, 0.1)
+    """Thresholds of the detector, tried from the highest until a plate is found."""
+
+    larger_input_px: int = Field(default=960, ge=0, le=2048)
+    """Input of a second pass where the first found nothing; 0 leaves it out. Finds far plates, costs time."""
+
+    margins: tuple[float, ...] = (0.05, 0.1, 0.15)
+    """Margins that are read and averaged."""

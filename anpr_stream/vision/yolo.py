@@ -1,0 +1,129 @@
+"""From the raw heads of a YOLOv3 to plates: threshold, decode, suppress (Redmon and Farhadi, 2018).
+
+Objectness is compared before any decoding, on the raw numbers, so that the cost is one comparison per
+anchor and the arithmetic of a handful of boxes. Boxes use the bounded form: no exponential.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from anpr_stream.types import FloatArray
+from anpr_stream.vision.contract import DetectorContract
+from anpr_stream.vision.geometry import box_area, intersections
+
+OBJECTNESS = 4
+BOX_VALUES = 5
+CORNER_VALUES = 8
+MAX_PLATES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RawPlates:
+    """Plates of a whole batch in pixels of the network's input.
+
+    Attributes:
+        batch: (n,) int, which picture of the batch.
+        boxes: (n, 4) float32 `x1 y1 x2 y2`.
+        scores: (n,) float32, 0..1.
+        corners: (n, 4, 2) float32, clockwise from the plate's top left, or None.
+    """
+
+    batch: npt.NDArray[np.intp]
+    boxes: FloatArray
+    scores: FloatArray
+    corners: FloatArray | None
+
+    def take(self, index: npt.NDArray[np.intp]) -> RawPlates:
+        """Return the plates at `index`, in its order."""
+        corners = None if self.corners is None else self.corners[index]
+        return RawPlates(self.batch[index], self.boxes[index], self.scores[index], corners)
+
+
+def decode(heads: Sequence[FloatArray], contract: DetectorContract, threshold: float) -> RawPlates:
+    """Decode all anchors whose objectness reaches `threshold`.
+
+    Args:
+        heads: one (N, A*K, H/stride, W/stride) float32 per stride, raw.
+        contract: strides, anchors, corners.
+        threshold: lowest confidence, between 0 and 1.
+    """
+    parts = [
+        _decode_head(head, stride, np.asarray(anchors, np.float32), contract.corners, threshold)
+        for head, stride, anchors in zip(heads, contract.strides, contract.anchors, strict=True)
+    ]
+    corners = np.concatenate([part.corners for part in parts if part.corners is not None] or [_NO_CORNERS])
+    return RawPlates(
+        np.concatenate([part.batch for part in parts]),
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        corners if contract.corners else None,
+    )
+
+
+def suppress(plates: RawPlates, max_iou: float, max_inside: float) -> RawPlates:
+    """Keep the best of overlapping plates (greedy), most confident first.
+
+    Only the `MAX_PLATES` best are looked at: more than that is noise, and the cost grows with its square.
+
+    Args:
+        plates: of a whole batch; pictures do not suppress each other.
+        max_iou: a plate that overlaps a better one more than this goes.
+        max_inside: a plate goes that shares more than this part of the smaller box with a better one:
+            two scales that see one plate, one of them only half of it.
+    """
+    order = np.argsort(-plates.scores, kind="stable")[:MAX_PLATES]
+    plates = plates.take(order)
+    shared = intersections(plates.boxes, plates.boxes)
+    areas = box_area(plates.boxes)
+    union = areas[:, None] + areas[None, :] - shared
+    smaller = np.minimum(areas[:, None], areas[None, :])
+    clash = (shared > max_iou * union) | (shared > max_inside * smaller)
+    clash &= plates.batch[:, None] == plates.batch[None, :]
+    kept: list[int] = []
+    alive = np.ones(len(order), dtype=bool)
+    for index in range(len(order)):
+        if alive[index]:
+            kept.append(index)
+            alive &= ~clash[index]
+    return plates.take(np.asarray(kept, dtype=np.intp))
+
+
+_NO_CORNERS = np.empty((0, 4, 2), np.float32)
+
+
+def _decode_head(
+    head: FloatArray, stride: int, anchors: FloatArray, has_corners: bool, threshold: float
+) -> RawPlates:
+    values = BOX_VALUES + (CORNER_VALUES if has_corners else 0)
+    count, channels, rows, columns = head.shape
+    if channels != len(anchors) * values:
+        raise ValueError(
+            f"head of stride {stride}: expected {len(anchors) * values} channels, got {channels}"
+        )
+    grid = head.reshape(count, len(anchors), values, rows, columns)
+    hits = np.nonzero(grid[:, :, OBJECTNESS] >= _logit(threshold))
+    batch, anchor, row, column = hits
+    raw = grid[batch, anchor, :, row, column]
+    bounded = 2 * _sigmoid(raw[:, :4])
+    centres = (bounded[:, :2] - 0.5 + np.stack([column, row], 1)) * stride
+    sizes = anchors[anchor] * bounded[:, 2:] ** 2
+    boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], 1).astype(np.float32)
+    corners = None
+    if has_corners:
+        offsets = raw[:, BOX_VALUES:].reshape(-1, 4, 2)
+        corners = (centres[:, None] + offsets * sizes[:, None]).astype(np.float32)
+    return RawPlates(batch, boxes, _sigmoid(raw[:, OBJECTNESS]), corners)
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), np.float32)
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
