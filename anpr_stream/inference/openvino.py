@@ -1,0 +1,119 @@
+"""OpenVINO: the fast path on processors, INT8 with VNNI or AMX, bf16 where the processor has it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import openvino
+
+from anpr_stream.errors import BackendError
+from anpr_stream.types import FloatArray
+
+MAX_SHAPES = 8
+"""Input shapes kept compiled; the one unused for longest goes."""
+
+HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
+"""Arithmetic of what is not quantised."""
+
+
+def version() -> str:
+    """Version of OpenVINO."""
+    return str(openvino.__version__)
+
+
+def capabilities() -> frozenset[str]:
+    """Return what OpenVINO has arithmetic for on this processor: `FP32`, `INT8`, `BF16`, `FP16` ..."""
+    try:
+        return frozenset(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    except RuntimeError as error:
+        raise BackendError(f"openvino has no CPU device: {_last_line(error)}") from error
+
+
+class OpenVinoBackend:
+    """A network on OpenVINO.
+
+    Each input shape is compiled by itself, when it first comes: a network with open shapes runs slower, and a
+    quantised GRU with an open batch is refused. So that few shapes come, a batch is run in parts of
+    8, 4, 2 and 1 pictures. `run` may be called from several threads, which then wait for each other.
+    """
+
+    def __init__(self, path: Path, precision: str, threads: int) -> None:
+        """Read the network.
+
+        Args:
+            path: ONNX file.
+            precision: `fp32`, `bf16`, `fp16` for the arithmetic, `int8` for a quantised file.
+            threads: on the CPU.
+
+        Raises:
+            BackendError: the file is refused.
+        """
+        self.description = f"openvino {precision} cpu"
+        self._config = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._lock = Lock()
+        self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._core: Any = openvino.Core()
+        try:
+            self._network: Any = self._core.read_model(str(path))
+        except RuntimeError as error:
+            raise BackendError(f"openvino refuses {path.name}: {_last_line(error)}") from error
+        self._outputs = [output.get_any_name() for output in self._network.outputs]
+
+    def run(self, images: FloatArray) -> dict[str, FloatArray]:
+        """Run a batch; see `anpr_stream.interfaces.Backend`."""
+        with self._lock:
+            if self._core is None:
+                raise BackendError("openvino: this network was closed")
+            try:
+                parts = [self._run_part(images[part]) for part in batch_parts(len(images))]
+            except RuntimeError as error:
+                raise BackendError(f"openvino failed: {_last_line(error)}") from error
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._outputs}
+
+    def close(self) -> None:
+        """Free the engine; may be called twice."""
+        with self._lock:
+            self._requests.clear()
+            self._core = self._network = None
+
+    def _run_part(self, images: FloatArray) -> dict[str, FloatArray]:
+        results = self._request(images.shape).infer({0: np.ascontiguousarray(images)}, share_inputs=True)
+        return {name: results[index] for index, name in enumerate(self._outputs)}
+
+    def _request(self, shape: tuple[int, ...]) -> Any:
+        request = self._requests.get(shape)
+        if request is None:
+            self._network.reshape({0: shape})
+            request = self._core.compile_model(self._network, "CPU", self._config).create_infer_request()
+            self._requests[shape] = request
+            if len(self._requests) > MAX_SHAPES:
+                self._requests.popitem(last=False)
+        self._requests.move_to_end(shape)
+        return request
+
+
+def batch_parts(count: int) -> list[slice]:
+    """Cut a batch into parts of 8, 4, 2 and 1."""
+    parts, start = [], 0
+    for size in (8, 4, 2, 1):
+        while count - start >= size:
+            parts.append(slice(start, start + size))
+            start += size
+    return parts
+
+
+def _last_line(error: Exception) -> str:
+    """OpenVINO puts the places in its source first and what is wrong last."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

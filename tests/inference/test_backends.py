@@ -1,0 +1,129 @@
+"""Every engine of this machine answers alike; tests skip by what an engine can do."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from anpr_stream.errors import BackendError
+from anpr_stream.inference import onnx, openvino
+from anpr_stream.inference.golden import error_of
+from anpr_stream.inference.models import find_model
+from anpr_stream.inference.openvino import MAX_SHAPES, OpenVinoBackend, batch_parts
+from anpr_stream.interfaces import Backend
+from tests.networks import write_detector, write_reader
+
+ENGINES = {
+    "onnxruntime": lambda path: onnx.OnnxBackend(path, "fp32", 1),
+    "openvino": lambda path: OpenVinoBackend(path, "fp32", 1),
+}
+
+
+@pytest.fixture(params=ENGINES)
+def load(request):
+    return ENGINES[request.param]
+
+
+def test_golden_sample(load, tmp_path):
+    for path in (write_detector(tmp_path), write_reader(tmp_path)):
+        golden = find_model(path).golden()
+        backend = load(path)
+        assert isinstance(backend, Backend)
+        assert error_of(backend.run(golden.images), golden.outputs) < 1e-5
+
+
+def test_any_batch(load, tmp_path):
+    backend = load(write_reader(tmp_path))
+    images = np.random.default_rng(0).random((11, 3, 64, 128), np.float32)
+    together = backend.run(images)["logits"]
+    assert together.shape == (11, 64, 37)
+    for index in (0, 7, 8, 10):
+        assert np.allclose(backend.run(images[index : index + 1])["logits"][0], together[index], atol=1e-4)
+
+
+def test_any_size_that_is_a_multiple_of_32(load, tmp_path):
+    backend = load(write_detector(tmp_path))
+    for height, width in ((96, 128), (384, 640), (32, 32), (96, 128)):
+        heads = backend.run(np.zeros((1, 3, height, width), np.float32))
+        assert heads["head16"].shape == (1, 39, height // 16, width // 16)
+
+
+def test_an_answer_stays_when_the_next_comes(load, tmp_path):
+    backend = load(write_reader(tmp_path))
+    rng = np.random.default_rng(0)
+    first = backend.run(rng.random((1, 3, 64, 128), np.float32))["logits"]
+    kept = first.copy()
+    backend.run(rng.random((1, 3, 64, 128), np.float32))
+    assert np.array_equal(first, kept)
+
+
+def test_input_need_not_be_in_one_piece(load, tmp_path):
+    backend = load(write_reader(tmp_path))
+    images = np.random.default_rng(0).random((2, 3, 64, 256), np.float32)[..., ::2]
+    whole = backend.run(np.ascontiguousarray(images))["logits"]
+    assert np.allclose(backend.run(images)["logits"], whole, atol=1e-5)
+
+
+def test_from_several_threads(load, tmp_path):
+    backend = load(write_reader(tmp_path))
+    images = np.random.default_rng(0).random((4, 3, 64, 128), np.float32)
+    expected = backend.run(images)["logits"]
+    got = {}
+
+    def work(index):
+        got[index] = backend.run(images[index : index + 1])["logits"][0]
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.allclose(got[index], expected[index], atol=1e-4) for index in range(4))
+
+
+def test_wrong_shape_is_an_error_of_ours(load, tmp_path):
+    backend = load(write_reader(tmp_path))
+    with pytest.raises(BackendError, match="failed"):
+        backend.run(np.zeros((1, 3, 60, 128), np.float32))
+
+
+def test_damaged_file(load, tmp_path):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(b"not a network")
+    with pytest.raises(BackendError, match=r"refuses x\.onnx"):
+        load(path)
+
+
+def test_closed_twice_and_used_after(load, tmp_path):
+    backend = load(write_reader(tmp_path))
+    backend.close()
+    backend.close()
+    with pytest.raises(BackendError, match="closed"):
+        backend.run(np.zeros((1, 3, 64, 128), np.float32))
+
+
+def test_cuda_without_cuda_is_refused(tmp_path):
+    if onnx.has_cuda():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(BackendError):
+        onnx.OnnxBackend(write_reader(tmp_path), "fp32", 1, "cuda")
+
+
+def test_openvino_forgets_shapes_that_are_not_used(tmp_path):
+    backend = OpenVinoBackend(write_detector(tmp_path), "fp32", 1)
+    for side in range(1, MAX_SHAPES + 4):
+        assert backend.run(np.zeros((1, 3, 32, 32 * side), np.float32))["head32"].shape == (1, 39, 1, side)
+    assert backend.run(np.zeros((1, 3, 32, 32), np.float32))["head32"].shape == (1, 39, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (3, [2, 1]), (7, [4, 2, 1]), (8, [8]), (21, [8, 8, 4, 1])]
+)
+def test_batches_come_in_few_sizes(count, sizes):
+    parts = batch_parts(count)
+    assert [part.stop - part.start for part in parts] == sizes
+    assert [index for part in parts for index in range(part.start, part.stop)] == list(range(count))
+
+
+def test_openvino_lists_what_the_processor_can():
+    assert "FP32" in openvino.capabilities()
