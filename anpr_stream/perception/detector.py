@@ -1,0 +1,131 @@
+"""Plates in frames: a YOLOv3 on any engine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from anpr_stream.config.models import DetectorSettings, PictureSettings
+from anpr_stream.interfaces import Backend, FrameBackend
+from anpr_stream.types import Box, Detection, FloatArray, Frame, Quad
+from anpr_stream.vision.contract import DetectorContract
+from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
+from anpr_stream.vision.letterbox import Letterbox, fit, input_size, pad
+from anpr_stream.vision.planes import small_bgr
+from anpr_stream.vision.yolo import RawPlates, decode, suppress
+
+
+class YoloDetector:
+    """A `PlateDetector`; takes frames of any sizes in one batch. For one thread at a time."""
+
+    def __init__(
+        self, backend: Backend, contract: DetectorContract, settings: DetectorSettings | None = None
+    ) -> None:
+        """Wrap a loaded network; the caller closes the backend."""
+        self._backend = backend
+        self._contract = contract
+        self._settings = settings or DetectorSettings()
+        self._heads = [f"head{stride}" for stride in contract.strides]
+        self._inputs: dict[tuple[int, int], FloatArray] = {}
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Return the plates of each frame, most confident first.
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        return self._detect(frames, self._settings.input_px)
+
+    def detect_falling(self, frame: Frame, settings: PictureSettings | None = None) -> list[Detection]:
+        """Search a single picture with falling thresholds, then once more in a larger input.
+
+        The highest threshold that any plate reaches decides which plates are reported: a clear plate is not
+        joined by doubtful ones, and a doubtful one is better than none.
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        settings = settings or PictureSettings()
+        found: list[Detection] = []
+        for input_px in (self._settings.input_px, settings.larger_input_px):
+            if input_px and not found:
+                found = strongest(self._detect([frame], input_px)[0], settings.thresholds)
+        return found
+
+    def _detect(self, frames: Sequence[Frame], longest_px: int) -> list[list[Detection]]:
+        """Run frames of equal input size together."""
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for index, frame in enumerate(frames):
+            groups[self._input_size(frame, longest_px)].append(index)
+        found: list[list[Detection]] = [[] for _ in frames]
+        for (width, height), indices in groups.items():
+            batch = [frames[index] for index in indices]
+            boxes = [fit(frame.width, frame.height, width, height) for frame in batch]
+            for index, plates in zip(indices, self._run(batch, boxes), strict=True):
+                found[index] = plates
+        return found
+
+    def _input_size(self, frame: Frame, longest_px: int) -> tuple[int, int]:
+        """Engines that take frames are built for one size."""
+        if isinstance(self._backend, FrameBackend):
+            return self._contract.width, self._contract.height
+        return input_size(frame.width, frame.height, longest_px)
+
+    def _run(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> list[list[Detection]]:
+        """Find the plates of frames whose input has one size."""
+        if isinstance(self._backend, FrameBackend):
+            places = [(box.left, box.top, box.inner_width, box.inner_height) for box in boxes]
+            outputs = self._backend.run_frames(frames, places)
+        else:
+            outputs = self._backend.run(self._fill(frames, boxes))
+        settings = self._settings
+        plates = decode([outputs[head] for head in self._heads], self._contract, settings.threshold)
+        plates = suppress(plates, settings.max_iou, settings.max_inside)
+        return [
+            self._detections(plates.take(np.flatnonzero(plates.batch == index)), frame, box)
+            for index, (frame, box) in enumerate(zip(frames, boxes, strict=True))
+        ]
+
+    def _fill(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> FloatArray:
+        """Return the batch's input, (N, 3, H, W), in memory that is used again for every batch."""
+        size = boxes[0].height, boxes[0].width
+        batch = self._inputs.get(size)
+        if batch is None or len(batch) < len(frames):
+            batch = self._inputs[size] = np.empty((len(frames), 3, *size), np.float32)
+        for frame, box, out in zip(frames, boxes, batch, strict=False):
+            pad(small_bgr(frame.planes, box.inner_width, box.inner_height), box, out)
+        return batch[: len(frames)]
+
+    def _detections(self, plates: RawPlates, frame: Frame, box: Letterbox) -> list[Detection]:
+        """Turn one frame's plates into pixels of the frame; too low ones go."""
+        edges = box.to_frame(plates.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        corners = None if plates.corners is None else box.to_frame(plates.corners)
+        found = []
+        for index, (edge, score) in enumerate(zip(edges.tolist(), plates.scores.tolist(), strict=True)):
+            clipped = clip_box(_box(edge), frame.width, frame.height)
+            if clipped[3] - clipped[1] >= self._settings.min_height_px and clipped[2] > clipped[0]:
+                quad = None if corners is None else _quad(corners[index])
+                found.append(Detection(clipped, score, quad))
+        return found
+
+
+def strongest(plates: Sequence[Detection], thresholds: Sequence[float]) -> list[Detection]:
+    """Return the plates that reach the highest threshold which any of them reaches."""
+    for threshold in sorted(thresholds, reverse=True):
+        found = [plate for plate in plates if plate.confidence >= threshold]
+        if found:
+            return found
+    return []
+
+
+def _box(edges: Sequence[float]) -> Box:
+    x1, y1, x2, y2 = edges
+    return x1, y1, x2, y2
+
+
+def _quad(corners: FloatArray) -> Quad | None:
+    """Corners that cross each other are worse than none."""
+    a, b, c, d = ((float(x), float(y)) for x, y in corners)
+    return (a, b, c, d) if is_convex_clockwise((a, b, c, d)) else None

@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+
+from anpr_stream.config.models import DetectorSettings, PictureSettings
+from anpr_stream.interfaces import PlateDetector
+from anpr_stream.perception.detector import YoloDetector, strongest
+from anpr_stream.types import Detection, Frame, PixelFormat, Planes
+from anpr_stream.vision.contract import DetectorContract
+from anpr_stream.vision.letterbox import fit
+from tests.networks import ANCHORS, FakeBackend
+
+CONTRACT = DetectorContract(
+    "d", "1", "images", 640, 384, (8, 16, 32), tuple(tuple(map(tuple, head)) for head in ANCHORS), True
+)
+CORNERS = (-0.5, -0.5, 0.5, -0.5, 0.5, 0.5, -0.5, 0.5)
+CROSSED = (0.5, -0.5, -0.5, -0.5, 0.5, 0.5, -0.5, 0.5)
+
+
+def frame(width=1280, height=720, value=0):
+    image = np.full((height, width, 3), value, np.uint8)
+    return Frame("cam", 0, 0.0, 0.0, width, height, Planes(PixelFormat.BGR, (image,)))
+
+
+def heads(images, plates, corners=CORNERS):
+    """Raw heads with plates (picture, cell x, cell y, objectness) of the first anchor at stride 8."""
+    count, _, height, width = images.shape
+    arrays = {f"head{s}": np.full((count, 39, height // s, width // s), -9, np.float32) for s in (8, 16, 32)}
+    for picture, x, y, objectness in plates:
+        arrays["head8"][picture, :13, y, x] = (0, 0, 0, 0, objectness, *corners)
+    return arrays
+
+
+def detector(*plates, corners=CORNERS, **settings):
+    backend = FakeBackend(lambda images: heads(images, plates, corners))
+    return YoloDetector(backend, CONTRACT, DetectorSettings(**settings)), backend
+
+
+def test_it_is_a_plate_detector():
+    assert isinstance(detector()[0], PlateDetector)
+
+
+def test_boxes_are_in_pixels_of_the_frame():
+    found = detector((0, 20, 10, 3.0))[0].detect([frame()])
+    centre_x, centre_y = 20.5 * 8 * 2, (10.5 * 8 - 12) * 2
+    (plate,) = found[0]
+    assert np.allclose(plate.box, (centre_x - 12, centre_y - 6, centre_x + 12, centre_y + 6))
+    assert plate.confidence == pytest.approx(1 / (1 + np.exp(-3)))
+    assert np.allclose(plate.quad[2], plate.box[2:])
+
+
+def test_most_confident_first():
+    found = detector((0, 20, 10, 1.0), (0, 40, 10, 3.0), (0, 60, 10, 2.0))[0].detect([frame()])[0]
+    assert [round(plate.confidence, 2) for plate in found] == [0.95, 0.88, 0.73]
+
+
+def test_input_is_the_letterboxed_picture():
+    plates, backend = detector()
+    plates.detect([frame(value=255)])
+    (images,) = backend.asked
+    assert images.shape == (1, 3, 384, 640)
+    box = fit(1280, 720, 640, 384)
+    assert np.allclose(images[0, :, box.top : box.top + box.inner_height], 1)
+    assert np.allclose(images[0, :, : box.top], 114 / 255)
+
+
+def test_the_second_batch_does_not_show_the_first():
+    plates, backend = detector()
+    plates.detect([frame(value=255), frame(value=255)])
+    plates.detect([frame(value=10)])
+    assert len(backend.asked[1]) == 1
+    assert backend.asked[1][0, 0, 100, 100] == pytest.approx(10 / 255)
+
+
+def test_frames_of_other_sizes_are_run_apart_and_stay_in_order():
+    plates, backend = detector((0, 20, 10, 3.0))
+    found = plates.detect([frame(), frame(704, 576), frame()])
+    assert sorted(images.shape for images in backend.asked) == [(1, 3, 544, 640), (2, 3, 384, 640)]
+    assert [len(plate) for plate in found] == [1, 1, 0]
+
+
+def test_pictures_of_a_batch_do_not_suppress_each_other():
+    found = detector((0, 20, 10, 3.0), (1, 20, 10, 2.0))[0].detect([frame(), frame()])
+    assert [len(plates) for plates in found] == [1, 1]
+
+
+def test_no_frames():
+    plates, backend = detector()
+    assert plates.detect([]) == []
+    assert backend.asked == []
+
+
+def test_too_low_plates_are_not_reported():
+    assert detector((0, 20, 10, 3.0), min_height_px=13)[0].detect([frame()]) == [[]]
+    assert len(detector((0, 20, 10, 3.0), min_height_px=12)[0].detect([frame()])[0]) == 1
+
+
+def test_a_plate_beyond_the_edge_is_cut_to_the_frame():
+    (plate,) = detector((0, 0, 10, 3.0))[0].detect([frame()])[0]
+    assert plate.box[0] == 0
+    assert plate.quad[0][0] < 0
+
+
+def test_a_box_in_the_grey_bar_is_no_plate():
+    assert detector((0, 20, 0, 3.0))[0].detect([frame()]) == [[]]
+
+
+def test_corners_that_cross_are_worse_than_none():
+    (plate,) = detector((0, 20, 10, 3.0), corners=CROSSED)[0].detect([frame()])[0]
+    assert plate.quad is None
+
+
+class FrameTaker(FakeBackend):
+    """An engine that makes its own input."""
+
+    def run_frames(self, frames, placements):
+        self.placements = placements
+        return self.answer(np.empty((len(frames), 3, 384, 640), np.float32))
+
+    def run_quads(self, frames, quads):
+        raise NotImplementedError
+
+
+def test_engines_that_take_frames_get_frames_and_places():
+    backend = FrameTaker(lambda images: heads(images, [(1, 20, 10, 3.0)]))
+    found = YoloDetector(backend, CONTRACT).detect([frame(), frame(704, 576)])
+    assert backend.asked == []
+    assert backend.placements == [(0, 12, 640, 360), (85, 0, 469, 384)]
+    scale = 384 / 576
+    assert found[1][0].box[0] == pytest.approx((20.5 * 8 - 6 - 85) / scale, abs=1e-3)
+
+
+def detection(confidence):
+    return Detection((0.0, 0.0, 10.0, 5.0), confidence)
+
+
+@pytest.mark.parametrize(
+    ("confidences", "expected"),
+    [
+        ([0.9, 0.46, 0.3], [0.9, 0.46]),
+        ([0.4, 0.36, 0.2], [0.4, 0.36]),
+        ([0.12], [0.12]),
+        ([0.05], []),
+        ([], []),
+    ],
+)
+def test_the_highest_threshold_reached_decides(confidences, expected):
+    found = strongest([detection(value) for value in confidences], (0.1, 0.45, 0.35, 0.25))
+    assert [plate.confidence for plate in found] == expected
+
+
+def test_a_picture_with_a_clear_plate_is_searched_once():
+    plates, backend = detector((0, 20, 10, 3.0), (0, 40, 10, -1.5))
+    assert len(plates.detect_falling(frame())) == 1
+    assert len(backend.asked) == 1
+
+
+def test_a_picture_without_a_plate_is_searched_again_larger():
+    seen_only_large = FakeBackend(lambda i: heads(i, [(0, 20, 10, 0.0)] if i.shape[3] > 640 else []))
+    plates = YoloDetector(seen_only_large, CONTRACT)
+    (plate,) = plates.detect_falling(frame(), PictureSettings(larger_input_px=960))
+    assert [images.shape[3] for images in seen_only_large.asked] == [640, 960]
+    assert plate.box[0] == pytest.approx((20.5 * 8 - 6) * 1280 / 960, abs=1)
+
+
+def test_the_second_search_can_be_left_out():
+    plates, backend = detector()
+    assert plates.detect_falling(frame(), PictureSettings(larger_input_px=0)) == []
+    assert len(backend.asked) == 1
