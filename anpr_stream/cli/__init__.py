@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from anpr_stream import __version__
 from anpr_stream.cli import check
 from anpr_stream.errors import AnprError
 
@@ -15,10 +17,25 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command("check")(check.check)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"anpr-stream {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Number plates out of live and recorded video: one fused event per vehicle visit."""
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and its exit code, never in a traceback."""
     try:
-        app()
+        app(prog_name="anpr-stream")
     except AnprError as error:
         sys.stderr.write(f"anpr-stream: {error}\n")
         raise SystemExit(error.exit_code) from None

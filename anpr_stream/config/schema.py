@@ -10,6 +10,7 @@ from anpr_stream.config.delivery import Output, PlateList, Privacy, Service, Sto
 from anpr_stream.config.files import FileOutput
 from anpr_stream.config.flow import BatchSettings, FlowSettings
 from anpr_stream.config.section import Section
+from anpr_stream.config.tracking import TrackingSettings
 
 
 class CameraSettings(Section):
@@ -17,6 +18,9 @@ class CameraSettings(Section):
 
     flow: FlowSettings = FlowSettings()
     """Which frames are looked at and how long things may wait."""
+
+    tracking: TrackingSettings = TrackingSettings()
+    """From plates in frames to events: tracks, reads, visits, zones."""
 
 
 class Camera(CameraSettings):
