@@ -386,3 +386,28 @@ class SourceStatus:
     fps: float = 0.0
     reconnects: int = 0
     retry_in_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source is, as far as its first frame tells.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        fps: frames a second, 0 where unknown or variable.
+        codec: e.g. `H.264`, `JPEG`, `raw`.
+        decoder: name of the decoder and why it was chosen.
+        duration_s: of the whole recording, None for live sources.
+        frames: estimated number of frames of the whole recording, None where unknown.
+        start_utc_s: when the first frame was taken, None where unknown.
+    """
+
+    width: int
+    height: int
+    fps: float
+    codec: str
+    decoder: str
+    duration_s: float | None = None
+    frames: int | None = None
+    start_utc_s: float | None = None

@@ -1,0 +1,114 @@
+"""What GStreamer says on its bus, in one line that names the source and says what to do."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from anpr_stream.errors import SourceError
+from anpr_stream.sources.gst_runtime import Gst
+from anpr_stream.sources.locate import Address, Kind
+from anpr_stream.sources.reach import why_unreachable
+
+log = logging.getLogger(__name__)
+
+NOT_A_VIDEO = ("source-not-video", "is no video: its content is of no known kind")
+DENIED = ("source-auth", "refuses user and password: are they right?")
+NOT_FOUND = ("source-not-found", "has no such stream (404): is the path in the URL right?")
+UNPLAYABLE = (
+    "source-damaged",
+    "holds no stream that can be played: was the recording cut off before it was closed?",
+)
+
+STREAM = {
+    Gst.StreamError.TYPE_NOT_FOUND: NOT_A_VIDEO,
+    Gst.StreamError.WRONG_TYPE: NOT_A_VIDEO,
+    Gst.StreamError.DEMUX: UNPLAYABLE,
+    Gst.StreamError.DECRYPT: ("source-encrypted", "is encrypted, and encrypted video cannot be played"),
+    Gst.StreamError.DECRYPT_NOKEY: ("source-encrypted", "is encrypted, and encrypted video cannot be played"),
+}
+RESOURCE = {
+    Gst.ResourceError.NOT_AUTHORIZED: DENIED,
+    Gst.ResourceError.BUSY: ("source-busy", "is in use by another program"),
+    Gst.ResourceError.NOT_FOUND: NOT_FOUND,
+}
+HTTP = {401: DENIED, 403: DENIED, 404: NOT_FOUND}
+NETWORK_CODES = frozenset(
+    int(code)
+    for code in (
+        Gst.ResourceError.OPEN_READ,
+        Gst.ResourceError.OPEN_WRITE,
+        Gst.ResourceError.OPEN_READ_WRITE,
+        Gst.ResourceError.READ,
+        Gst.ResourceError.WRITE,
+    )
+)
+
+
+class BusReader:
+    """Takes a pipeline's messages and keeps what matters: the first error, tags, the HTTP status."""
+
+    def __init__(self, bus: Any, address: Address) -> None:
+        self._bus = bus
+        self._address = address
+        self._http_status = 0
+        self._error: tuple[Any, str] | None = None
+        self.created_utc_s: float | None = None
+
+    def drain(self) -> None:
+        """Take all messages that are there; unread ones would pile up."""
+        while (message := self._bus.pop()) is not None:
+            if message.type == Gst.MessageType.ERROR and self._error is None:
+                error, debug = message.parse_error()
+                self._error = error, (debug or "").rsplit("\n", 1)[-1]
+            elif message.type == Gst.MessageType.WARNING:
+                log.debug("%s: %s", self._address.shown, message.parse_warning()[0].message)
+            elif message.type == Gst.MessageType.TAG:
+                self._read_tags(message.parse_tag())
+            elif message.type == Gst.MessageType.ELEMENT:
+                self._read_status(message.get_structure())
+
+    def fault(self) -> SourceError | None:
+        """The first error, told for people; None while there is none. May ask the network why."""
+        if self._error is None:
+            return None
+        error, detail = self._error
+        slug, what = self._explain(error, detail)
+        return SourceError(f"{self._address.shown} {what}", slug)
+
+    def _explain(self, error: Any, detail: str) -> tuple[str, str]:
+        known = self._known(error)
+        if known:
+            return known
+        if self._is_network(error):
+            return why_unreachable(self._address.host, self._address.port)
+        return "source-broken", f"cannot be played: {error.message.rstrip('.')} ({detail})"
+
+    def _known(self, error: Any) -> tuple[str, str] | None:
+        if self._http_status in HTTP:
+            return HTTP[self._http_status]
+        if self._http_status >= 400:
+            return "source-http", f"answers with HTTP status {self._http_status}"
+        if error.matches(Gst.StreamError.quark(), error.code):
+            return STREAM.get(Gst.StreamError(error.code))
+        if not error.matches(Gst.ResourceError.quark(), error.code):
+            return None
+        if self._address.kind is Kind.USB and error.code == int(Gst.ResourceError.NOT_FOUND):
+            return "source-missing", "is not there: is the camera plugged in? (v4l2-ctl --list-devices)"
+        return RESOURCE.get(Gst.ResourceError(error.code))
+
+    def _is_network(self, error: Any) -> bool:
+        is_resource = error.matches(Gst.ResourceError.quark(), error.code)
+        if not self._address.host:
+            return False
+        return (is_resource and error.code in NETWORK_CODES) or self._address.kind is Kind.HTTP
+
+    def _read_tags(self, tags: Any) -> None:
+        found, date = tags.get_date_time(Gst.TAG_DATE_TIME)
+        if found and self.created_utc_s is None and date.has_time():
+            moment = date.to_g_date_time()
+            self.created_utc_s = moment.to_unix() + moment.get_microsecond() / 1e6
+
+    def _read_status(self, structure: Any) -> None:
+        if structure and structure.has_field("http-status-code"):
+            self._http_status = structure.get_uint("http-status-code")[1]

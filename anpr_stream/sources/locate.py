@@ -1,0 +1,172 @@
+"""One text says where pictures come from: a URL, a device, a file, a folder or a pattern."""
+
+from __future__ import annotations
+
+import glob
+import re
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+CLIPS = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),
+    *(".vob", ".flv", ".wmv", ".asf", ".ogv", ".dav", ".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265"),
+)
+PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+
+class Kind(Enum):
+    """How a source is opened."""
+
+    CLIPS = "clips"
+    PICTURES = "pictures"
+    RTSP = "rtsp"
+    HTTP = "http"
+    USB = "usb"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where pictures come from, taken apart.
+
+    Attributes:
+        kind: how it is opened.
+        shown: for people; never holds a password.
+        target: URL without user and password, or a device's path.
+        host: of a URL.
+        port: of a URL.
+        user: for the camera.
+        password: likewise.
+        paths: files in the order they play.
+    """
+
+    kind: Kind
+    shown: str
+    target: str = ""
+    host: str = ""
+    port: int = 0
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on for ever, by its own clock."""
+        return self.kind not in (Kind.CLIPS, Kind.PICTURES)
+
+
+def locate(text: str, settings: SourceSettings) -> Address:
+    """Take a source's text apart.
+
+    Raises:
+        SourceError: nothing is there, or the text means nothing.
+    """
+    scheme, has_scheme, rest = text.partition(":")
+    if has_scheme and scheme == "test":
+        return Address(Kind.TEST, text, rest)
+    if has_scheme and scheme == "usb":
+        return _usb(text, rest)
+    if text.startswith("/dev/"):
+        return Address(Kind.USB, text, text)
+    if "://" in text and scheme.lower() != "file":
+        return _url(text, settings)
+    return _local(unquote(urlsplit(text).path) if "://" in text else text)
+
+
+def hide_password(text: str) -> str:
+    """Put `***` in the place of a URL's password."""
+    return re.sub(r"(?<=://)([^/@\s:]*):[^/\s]*@", r"\1:***@", text)
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key that puts `clip2` before `clip10`."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]
+
+
+def _usb(text: str, number: str) -> Address:
+    if not number.isdecimal():
+        raise SourceError(f"{text}: a USB camera is usb:0, usb:1, ... or /dev/videoN", "source-url")
+    return Address(Kind.USB, text, f"/dev/video{number}")
+
+
+def _url(text: str, settings: SourceSettings) -> Address:
+    shown = hide_password(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise SourceError(f"{shown} is no valid URL: {error}", "source-url") from None
+    scheme = parts.scheme.lower()
+    if scheme not in PORTS:
+        known = ", ".join(f"{known}://" for known in PORTS)
+        raise SourceError(f"{shown}: {scheme}:// is not known; {known} and file paths are", "source-url")
+    if not parts.hostname:
+        raise SourceError(f"{shown} names no host", "source-url")
+    kind = Kind.RTSP if scheme.startswith("rtsp") else Kind.HTTP
+    where = parts.netloc.rpartition("@")[2]
+    address = Address(
+        kind,
+        shown,
+        urlunsplit((scheme, where, parts.path, parts.query, "")),
+        parts.hostname,
+        port or PORTS[scheme],
+    )
+    return _with_credentials(address, parts.username, parts.password, settings)
+
+
+def _with_credentials(
+    address: Address, user: str | None, password: str | None, settings: SourceSettings
+) -> Address:
+    """Those in the URL count before those apart."""
+    apart = settings.password.get_secret_value() if settings.password else None
+    return replace(
+        address,
+        user=unquote(user) if user else settings.user,
+        password=unquote(password) if password else apart,
+    )
+
+
+def _local(text: str) -> Address:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _several(text, [child for child in path.iterdir() if child.is_file()])
+    if not path.exists() and glob.has_magic(text):
+        return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)])
+    kind = Kind.PICTURES if path.suffix.lower() in PICTURES else Kind.CLIPS
+    return Address(kind, text, paths=(check_file(path),))
+
+
+def _several(text: str, found: list[Path]) -> Address:
+    ordered = sorted(found, key=natural_key)
+    for kind, suffixes in ((Kind.CLIPS, CLIPS), (Kind.PICTURES, PICTURES)):
+        paths = tuple(path for path in ordered if path.suffix.lower() in suffixes)
+        if paths:
+            return Address(kind, text, paths=paths)
+    raise SourceError(f"{text} holds no video and no picture", "source-missing")
+
+
+def check_file(path: Path) -> Path:
+    """Return the path of a file that can be read and is not empty.
+
+    Raises:
+        SourceError: it is not there, may not be read, is no file or is empty.
+    """
+    try:
+        if not path.is_file():
+            what = "is no file" if path.exists() else "does not exist"
+            raise SourceError(f"{path} {what}: is the path right?", "source-missing")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise SourceError(f"{path} is empty", "source-empty")
+    except PermissionError:
+        raise SourceError(f"{path} may not be read: check its permissions", "source-permission") from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}", "source-permission") from None
+    return path

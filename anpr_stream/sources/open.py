@@ -1,0 +1,102 @@
+"""Opens whatever a source's text names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.interfaces import Clock, Source
+from anpr_stream.sources.clock import SystemClock
+from anpr_stream.sources.locate import Address, Kind, check_file, locate
+from anpr_stream.sources.pictures import PictureSource, load_picture
+from anpr_stream.sources.recording import RecordingSource
+from anpr_stream.sources.session import Session
+from anpr_stream.sources.supervise import LiveSource, Watchdog
+from anpr_stream.types import SourceInfo
+
+PROBE_STEP_S = 0.1
+
+
+def open_source(url_or_path: str, settings: SourceSettings, name: str, clock: Clock | None = None) -> Source:
+    """Open a camera, recording, picture, or a folder or pattern of either.
+
+    Args:
+        url_or_path: `rtsp://`, `rtsps://`, `http://`, `https://`, `/dev/video0`, `usb:0`, `test:`, a
+            file, a folder or a pattern like `drive/*.mp4`.
+        settings: how it is opened.
+        name: of the camera, stands in its frames and metrics.
+        clock: for arrival times of live sources; the machine's own by default.
+
+    Raises:
+        SourceError: nothing is there, the text means nothing, or GStreamer is missing. A camera that
+            does not answer is no error: the source goes on trying.
+    """
+    address = locate(url_or_path, settings)
+    if address.kind is Kind.PICTURES:
+        return PictureSource(name, address.paths, settings)
+    if address.is_live:
+        _need_gstreamer()
+        return LiveSource(
+            name, address.shown, settings, lambda: _play(address, settings), clock or SystemClock()
+        )
+    _need_gstreamer()
+    return RecordingSource(name, address.paths, settings, lambda path: _play(_clip(path), settings))
+
+
+def probe(url_or_path: str, settings: SourceSettings) -> SourceInfo:
+    """Open a source, wait for its first picture and say what it is.
+
+    Raises:
+        SourceError: it cannot be opened, or gives no picture within `connect_limit_s`.
+    """
+    address = locate(url_or_path, settings)
+    if address.kind is Kind.PICTURES:
+        return _probe_pictures(address)
+    _need_gstreamer()
+    session = _play(address, settings)
+    try:
+        return _first(session, address, settings)
+    finally:
+        session.close()
+
+
+def _first(session: Session, address: Address, settings: SourceSettings) -> SourceInfo:
+    watchdog = Watchdog(address.shown, settings)
+    while (picture := session.pull(PROBE_STEP_S)) is None:
+        watchdog.waited(PROBE_STEP_S)
+    info = session.info()
+    frames = round(info.duration_s * info.fps) if info.duration_s and info.fps else None
+    return SourceInfo(
+        picture.width,
+        picture.height,
+        info.fps,
+        info.codec,
+        info.decoder,
+        info.duration_s,
+        frames,
+        info.created_utc_s,
+    )
+
+
+def _probe_pictures(address: Address) -> SourceInfo:
+    height, width = load_picture(address.paths[0]).shape[:2]
+    return SourceInfo(width, height, 0.0, "picture", "OpenCV", frames=len(address.paths))
+
+
+def _clip(path: Path) -> Address:
+    return Address(Kind.CLIPS, str(path), paths=(check_file(path),))
+
+
+def _play(address: Address, settings: SourceSettings) -> Session:
+    from anpr_stream.sources.gst_player import Player
+
+    return Player(address, settings)
+
+
+def _need_gstreamer() -> None:
+    """Import GStreamer now, so that its absence is an error at once.
+
+    Raises:
+        SourceError: it is missing; names the packages.
+    """
+    import anpr_stream.sources.gst_player  # noqa: F401

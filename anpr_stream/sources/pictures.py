@@ -1,0 +1,109 @@
+"""Single pictures and folders of them, through OpenCV."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
+from anpr_stream.sources.locate import check_file
+from anpr_stream.sources.meter import Meter
+from anpr_stream.types import Frame, Image, PixelFormat, Planes, SourceState, SourceStatus
+
+log = logging.getLogger(__name__)
+
+STEP_S = 1.0
+"""Stream time between two pictures that have nothing to do with each other."""
+
+
+def load_picture(path: Path) -> Image:
+    """Read a picture of any kind that OpenCV knows, upright by its EXIF tag.
+
+    Grey, 16-bit, CMYK and transparent pictures come as (H, W, 3) BGR uint8 like all others.
+
+    Raises:
+        SourceError: it is not there, may not be read, is empty or is no picture.
+    """
+    check_file(path)
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_BGR)
+    except (cv2.error, MemoryError) as error:
+        raise SourceError(f"{path} is too large or damaged: {_first_line(error)}", "source-damaged") from None
+    if image is None:
+        raise SourceError(f"{path} is no picture, or is damaged", "source-damaged")
+    return np.asarray(image, np.uint8)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def picture_frame(path: Path, name: str, index: int = 0, start_utc_s: float | None = None) -> Frame:
+    """Read a picture as a frame of its own segment; its time is the file's unless `start_utc_s` says.
+
+    Raises:
+        SourceError: as `load_picture`.
+    """
+    image = load_picture(path)
+    pts_s = index * STEP_S
+    utc_s = path.stat().st_mtime if start_utc_s is None else start_utc_s + pts_s
+    height, width = image.shape[:2]
+    return Frame(name, index, pts_s, utc_s, width, height, Planes(PixelFormat.BGR, (image,)), segment=index)
+
+
+class PictureSource:
+    """Pictures in order, each in a segment of its own, since nothing moves from one to the next.
+
+    One that cannot be read is skipped and counted (`dropped["unreadable picture"]`), unless all are so.
+    """
+
+    def __init__(self, name: str, paths: tuple[Path, ...], settings: SourceSettings) -> None:
+        self._name = name
+        self._paths = paths
+        self._start_utc_s = settings.start_utc_s
+        self._every = settings.every
+        self._meter = Meter(name)
+        self._closed = threading.Event()
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield one frame per picture; see `Source`."""
+        last_error: SourceError | None = None
+        self._meter.change(SourceState.RUNNING, decoder="OpenCV")
+        for index, path in enumerate(self._paths):
+            if self._closed.is_set():
+                return
+            if index % self._every:
+                continue
+            try:
+                frame = picture_frame(path, self._name, index, self._start_utc_s)
+            except SourceError as error:
+                last_error = error
+                self._skip(error)
+                continue
+            self._meter.frame()
+            yield frame
+        self._finish(last_error)
+
+    def status(self) -> SourceStatus:
+        """The present state."""
+        return self._meter.status()
+
+    def close(self) -> None:
+        """End `frames` before the next picture; may be called twice."""
+        self._closed.set()
+
+    def _skip(self, error: SourceError) -> None:
+        log.warning("%s", error)
+        self._meter.dropped("unreadable picture")
+
+    def _finish(self, error: SourceError | None) -> None:
+        if error is not None and self._meter.status().frames == 0:
+            self._meter.change(SourceState.FAILED, error.message)
+            raise error
+        self._meter.change(SourceState.ENDED, error.message if error else "")

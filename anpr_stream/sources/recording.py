@@ -1,0 +1,146 @@
+"""Recorded clips, played as one drive: every frame (or every Nth), as fast as it is asked for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
+from anpr_stream.sources.meter import Meter
+from anpr_stream.sources.playlist import Placement, Timeline
+from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
+from anpr_stream.types import Frame, SourceState, SourceStatus
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.1
+"""How soon a recording notices `close` while its decoder gives nothing."""
+CUT_SHORT_S = 1.0
+"""A clip that ends this much before its header says is counted as cut off."""
+GUESSED = "times come from the file's date less its duration; --start-time says better"
+
+
+class RecordingSource:
+    """One clip, or several in order; a `Source`.
+
+    The same clips give the same frames each time. A clip that cannot be played is skipped and counted
+    (`dropped["unplayable clip"]`), unless it is the only one; the frames that a cut-off clip lacks are
+    counted too (`dropped["cut off"]`).
+    """
+
+    def __init__(
+        self, name: str, clips: tuple[Path, ...], settings: SourceSettings, play: Callable[[Path], Session]
+    ) -> None:
+        self._name = name
+        self._clips = clips
+        self._settings = settings
+        self._play = play
+        self._meter = Meter(name)
+        self._closed = threading.Event()
+        self._timeline = Timeline(settings.jump_s)
+        self._shift_s: float | None = None
+        self._index = 0
+        self._note = ""
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames of all clips; see `Source`."""
+        failed: list[SourceError] = []
+        for clip in self._clips:
+            try:
+                yield from self._clip(clip)
+            except SourceError as error:
+                failed.append(error)
+                self._skip(error)
+            if self._closed.is_set():
+                return
+        if len(failed) == len(self._clips):
+            self._meter.change(SourceState.FAILED, failed[0].message)
+            raise failed[0]
+        self._meter.change(SourceState.ENDED, self._note)
+
+    def status(self) -> SourceStatus:
+        """The present state."""
+        return self._meter.status()
+
+    def close(self) -> None:
+        """End `frames` soon; may be called twice."""
+        self._closed.set()
+
+    def _skip(self, error: SourceError) -> None:
+        log.warning("%s", error)
+        self._note = error.message
+        self._meter.dropped("unplayable clip")
+
+    def _clip(self, clip: Path) -> Iterator[Frame]:
+        session = self._play(clip)
+        try:
+            yield from self._session_frames(clip, session)
+        finally:
+            session.close()
+
+    def _session_frames(self, clip: Path, session: Session) -> Iterator[Frame]:
+        placement: Placement | None = None
+        last: Picture | None = None
+        try:
+            while not self._closed.is_set():
+                picture = session.pull(POLL_S)
+                if picture is None:
+                    continue
+                placement = placement or self._begin(clip, session.info())
+                last = picture
+                if self._index % self._settings.every == 0:
+                    yield self._frame(picture, placement)
+                self._index += 1
+            return
+        except EndOfStream:
+            pass
+        except SourceError as error:
+            if last is None:
+                raise
+            self._note = f"{error.message}; played up to there"
+        if last is None:
+            raise SourceError(f"{clip} holds no picture", "source-no-video")
+        self._end(clip, session.info(), last)
+
+    def _frame(self, picture: Picture, placement: Placement) -> Frame:
+        self._meter.frame()
+        return picture.frame(
+            self._name,
+            self._index,
+            placement.pts_s + picture.running_s,
+            placement.utc_s + picture.running_s,
+            placement.segment,
+        )
+
+    def _begin(self, clip: Path, info: StreamInfo) -> Placement:
+        guess_utc_s = clip.stat().st_mtime - (info.duration_s or 0.0)
+        created_utc_s = info.created_utc_s
+        if self._shift_s is None:
+            first_utc_s = guess_utc_s if created_utc_s is None else created_utc_s
+            self._shift_s = self._start_utc_s(first_utc_s, is_guess=created_utc_s is None) - first_utc_s
+        shifted = None if created_utc_s is None else created_utc_s + self._shift_s
+        placement = self._timeline.place(shifted, guess_utc_s + self._shift_s)
+        self._meter.change(SourceState.RUNNING, self._note, decoder=info.decoder, fps=info.fps)
+        return placement
+
+    def _start_utc_s(self, first_utc_s: float, *, is_guess: bool) -> float:
+        """When the first frame was taken: as told, else as the file says, else as its date suggests."""
+        if self._settings.start_utc_s is not None:
+            return self._settings.start_utc_s
+        if is_guess:
+            self._note = GUESSED
+            log.info("%s: %s", self._name, GUESSED)
+        return first_utc_s
+
+    def _end(self, clip: Path, info: StreamInfo, last: Picture) -> None:
+        interval_s = 1 / info.fps if info.fps else 0.0
+        played_s = last.running_s + interval_s
+        missing_s = (info.duration_s or 0.0) - played_s
+        if missing_s > CUT_SHORT_S:
+            self._note = f"{clip} is cut off: it ends {missing_s:.1f} s before its header says"
+            log.warning("%s", self._note)
+            self._meter.dropped("cut off", max(1, round(missing_s * info.fps)))
+        self._timeline.end(played_s)
