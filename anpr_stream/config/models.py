@@ -28,6 +28,13 @@ class InferenceSettings(Section):
     """Threads of one network on the CPU; 0 takes one per two cores, at least one. More shorten a single
     picture, fewer let stages and cameras overlap, which gives more pictures a second."""
 
+    max_batch: int = Field(default=16, ge=1, le=256)
+    """Largest batch on a GPU. More serves more cameras at once and takes memory and building time; fewer
+    makes many cameras wait for each other."""
+
+    gpus: tuple[int, ...] = ()
+    """Numbers of the GPUs that share the cameras, as `nvidia-smi` counts; empty takes all."""
+
 
 class DetectorSettings(Section):
     """Finding plates in frames."""

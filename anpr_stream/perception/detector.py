@@ -58,7 +58,7 @@ class YoloDetector:
         """Run frames of equal input size together."""
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, frame in enumerate(frames):
-            groups[self._input_size(frame, longest_px)].append(index)
+            groups[input_size(frame.width, frame.height, longest_px)].append(index)
         found: list[list[Detection]] = [[] for _ in frames]
         for (width, height), indices in groups.items():
             batch = [frames[index] for index in indices]
@@ -67,17 +67,11 @@ class YoloDetector:
                 found[index] = plates
         return found
 
-    def _input_size(self, frame: Frame, longest_px: int) -> tuple[int, int]:
-        """Engines that take frames are built for one size."""
-        if isinstance(self._backend, FrameBackend):
-            return self._contract.width, self._contract.height
-        return input_size(frame.width, frame.height, longest_px)
-
     def _run(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> list[list[Detection]]:
         """Find the plates of frames whose input has one size."""
         if isinstance(self._backend, FrameBackend):
             places = [(box.left, box.top, box.inner_width, box.inner_height) for box in boxes]
-            outputs = self._backend.run_frames(frames, places)
+            outputs = self._backend.run_frames(frames, places, (boxes[0].height, boxes[0].width))
         else:
             outputs = self._backend.run(self._fill(frames, boxes))
         settings = self._settings

@@ -50,7 +50,8 @@ class CtcReader:
         quads = [reading_quad(crop.detection, margin, self._settings.rectify) for crop, margin in looks]
         if isinstance(self._backend, FrameBackend):
             frames = [crop.frame for crop, _ in looks]
-            return self._backend.run_quads(frames, np.asarray(quads, np.float32))["logits"]
+            size = self._contract.height, self._contract.width
+            return self._backend.run_quads(frames, np.asarray(quads, np.float32), size)["logits"]
         return self._backend.run(self._fill([crop for crop, _ in looks], quads))["logits"]
 
     def _fill(self, crops: Sequence[Crop], quads: Sequence[Quad]) -> FloatArray:

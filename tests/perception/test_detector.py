@@ -112,21 +112,25 @@ def test_corners_that_cross_are_worse_than_none():
 class FrameTaker(FakeBackend):
     """An engine that makes its own input."""
 
-    def run_frames(self, frames, placements):
-        self.placements = placements
-        return self.answer(np.empty((len(frames), 3, 384, 640), np.float32))
+    def __init__(self, answer):
+        super().__init__(answer)
+        self.placements = {}
 
-    def run_quads(self, frames, quads):
+    def run_frames(self, frames, placements, size):
+        self.placements[size] = placements
+        return self.answer(np.empty((len(frames), 3, *size), np.float32))
+
+    def run_quads(self, frames, quads, size):
         raise NotImplementedError
 
 
 def test_engines_that_take_frames_get_frames_and_places():
-    backend = FrameTaker(lambda images: heads(images, [(1, 20, 10, 3.0)]))
+    backend = FrameTaker(lambda images: heads(images, [(0, 20, 10, 3.0)]))
     found = YoloDetector(backend, CONTRACT).detect([frame(), frame(704, 576)])
     assert backend.asked == []
-    assert backend.placements == [(0, 12, 640, 360), (85, 0, 469, 384)]
-    scale = 384 / 576
-    assert found[1][0].box[0] == pytest.approx((20.5 * 8 - 6 - 85) / scale, abs=1e-3)
+    assert backend.placements == {(384, 640): [(0, 12, 640, 360)], (544, 640): [(0, 10, 640, 524)]}
+    scale = 640 / 704
+    assert found[1][0].box[0] == pytest.approx((20.5 * 8 - 6) / scale, abs=1e-3)
 
 
 def detection(confidence):

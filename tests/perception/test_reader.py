@@ -110,11 +110,11 @@ def test_corners_are_used_unless_told_otherwise():
 class QuadTaker(FakeBackend):
     """An engine that makes its own input."""
 
-    def run_frames(self, frames, placements):
+    def run_frames(self, frames, placements, size):
         raise NotImplementedError
 
-    def run_quads(self, frames, quads):
-        self.quads = quads
+    def run_quads(self, frames, quads, size):
+        self.quads, self.size = quads, size
         return {"logits": logits(["AB1"] * len(frames))}
 
 
@@ -122,5 +122,6 @@ def test_engines_that_take_frames_get_frames_and_corners():
     backend = QuadTaker(None)
     reads = CtcReader(backend, CONTRACT).read([crop()])
     assert reads[0].text == "AB1"
+    assert backend.size == (64, 128)
     assert backend.quads.shape == (1, 4, 2)
     assert np.allclose(backend.quads[0, 0], (90, 76))

@@ -1,0 +1,197 @@
+"""The TensorRT way: plans built where they are needed, cached, run on one or several GPUs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from anpr_stream.config.models import InferenceSettings
+from anpr_stream.errors import BackendError
+from anpr_stream.inference.cuda import CudaDevice, count_devices
+from anpr_stream.inference.device import Device, DeviceInfo
+from anpr_stream.inference.frame_store import FrameStore
+from anpr_stream.inference.gpu_backend import GpuBackend
+from anpr_stream.inference.gpu_group import GpuGroup
+from anpr_stream.inference.models import ModelFile
+from anpr_stream.inference.precision import to_half
+from anpr_stream.inference.tensorrt_api import TensorRT, find_tensorrt
+from anpr_stream.inference.tensorrt_build import Built, Profile, Progress, build_plan
+from anpr_stream.inference.tensorrt_cache import PlanCache, PlanKey
+from anpr_stream.inference.tensorrt_engine import TensorRTEngine
+from anpr_stream.interfaces import FrameBackend
+
+LOG = logging.getLogger(__name__)
+FRAMES_PER_BATCH = 4
+"""Frames kept on a GPU per picture of the largest batch: two batches in flight, two being read."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU and the frames that lie on it, shared by all networks."""
+
+    device: Device
+    store: FrameStore
+
+
+@cache
+def open_gpu(index: int, frames: int) -> Gpu:
+    """Open a GPU once for the whole process.
+
+    Raises:
+        BackendError: pycuda, the driver or that GPU is missing.
+    """
+    device = CudaDevice(index)
+    return Gpu(device, FrameStore(device, frames))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan, what it accepts, and where the cache keeps it."""
+
+    data: bytes
+    profile: Profile
+    path: Path
+
+
+@dataclass(frozen=True)
+class PlanMaker:
+    """Makes the plans of one network: for this machine's GPU, or ahead of time for another.
+
+    Attributes:
+        tensorrt: what builds.
+        file: the network.
+        precision: `fp32`, `fp16` or `int8`.
+        max_batch: largest batch.
+        cache: where plans are kept.
+        progress: told of the build's steps.
+    """
+
+    tensorrt: TensorRT
+    file: ModelFile
+    precision: str
+    max_batch: int
+    cache: PlanCache = field(default_factory=PlanCache)
+    progress: Progress | None = None
+
+    def plan(self, size: tuple[int, int], gpu: DeviceInfo | str) -> Plan:
+        """Return the plan for an input of `size` (height, width), from the cache or built now.
+
+        Args:
+            size: of the input.
+            gpu: this machine's, or the name of a generation (`SM86`) to build ahead of time.
+
+        Raises:
+            BackendError: it cannot be built; the line says why.
+        """
+        profile = Profile(*size, self.max_batch)
+        onnx = network_bytes(self.file, self.precision)
+        key = self._key(onnx, profile, gpu)
+        data = self.cache.get(key, lambda: self._build(key, onnx, profile, gpu))
+        return Plan(data, profile, self.cache.folder / key.file_name)
+
+    def _build(self, key: PlanKey, onnx: bytes, profile: Profile, gpu: DeviceInfo | str) -> bytes:
+        target = gpu if isinstance(gpu, str) else None
+        timings = self.cache.timings(key)
+        built: Built = build_plan(self.tensorrt, onnx, profile, timings, target, self.progress)
+        if built.timings:
+            self.cache.keep_timings(key, built.timings)
+        return built.plan
+
+    def _key(self, onnx: bytes, profile: Profile, gpu: DeviceInfo | str) -> PlanKey:
+        if isinstance(gpu, str):
+            name, capability, driver = gpu, gpu, ""
+        else:
+            name, capability = gpu.name, gpu.compute_capability
+            driver = gpu.driver if self.tensorrt.ahead_of_time else ""
+        return PlanKey(
+            network=self.file.name,
+            model_sha256=hashlib.sha256(onnx).hexdigest(),
+            tensorrt=self.tensorrt.text,
+            gpu=name,
+            compute_capability=capability,
+            precision=self.precision,
+            profile=f"1..{'x'.join(map(str, profile.shape(profile.max_batch)))}",
+            driver=driver,
+        )
+
+
+def network_bytes(file: ModelFile, precision: str) -> bytes:
+    """Return the ONNX bytes of a network in a precision.
+
+    Raises:
+        BackendError: there is no such file, or no such precision.
+    """
+    if precision == "fp32":
+        return file.path.read_bytes()
+    if precision == "fp16":
+        return to_half(file.path.read_bytes())
+    if precision == "int8" and file.int8_path is not None:
+        return file.int8_path.read_bytes()
+    missing = "no .int8.onnx beside it" if precision == "int8" else "TensorRT runs fp32, fp16 and int8"
+    raise BackendError(f"{file.name} cannot run in {precision}: {missing}", slug="precision")
+
+
+def load(file: ModelFile, settings: InferenceSettings) -> FrameBackend:
+    """Load a network on the GPUs of this machine; the plan of its own input size is made now.
+
+    Other input sizes are built when the first frame of that size comes.
+
+    Raises:
+        BackendError: TensorRT, pycuda, the driver or a GPU is missing, or the build failed.
+    """
+    tensorrt = find_tensorrt()
+    gpus = [open_gpu(index, FRAMES_PER_BATCH * settings.max_batch) for index in chosen(settings.gpus)]
+    precision = "fp16" if settings.precision == "auto" else settings.precision
+    maker = PlanMaker(tensorrt, file, precision, settings.max_batch)
+
+    def member(place: int, size: tuple[int, int]) -> GpuBackend:
+        gpu = gpus[place]
+        plan = maker.plan(size, gpu.device.info)
+        with gpu.device.current():
+            engine = TensorRTEngine(tensorrt, plan.data, plan.profile)
+            return GpuBackend(engine, gpu.device, gpu.store)
+
+    names = " + ".join(gpu.device.info.name for gpu in gpus)
+    group = GpuGroup(member, len(gpus), f"{tensorrt.text} {precision} {names}")
+    group.prepare((file.contract.height, file.contract.width))
+    return group
+
+
+def chosen(wanted: Sequence[int]) -> list[int]:
+    """Return the GPUs to use: those that are set, else all.
+
+    Raises:
+        BackendError: there is no GPU.
+    """
+    return list(wanted) or list(range(count_devices()))
+
+
+def build_ahead(
+    file: ModelFile,
+    precision: str,
+    max_batch: int,
+    target: str | None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Build one network's plan into the cache and return its file: the work of `anpr-stream build`.
+
+    Args:
+        file: the network.
+        precision: `fp32`, `fp16` or `int8`.
+        max_batch: largest batch.
+        target: a generation of GPUs (`SM86`) for TensorRT for RTX, None for this machine's GPU.
+        folder: the cache, None for the user's.
+        progress: told of the build's steps.
+
+    Raises:
+        BackendError: something is missing, or the build failed.
+    """
+    tensorrt = find_tensorrt() if target is None else find_tensorrt(("tensorrt_rtx",))
+    gpu: DeviceInfo | str = target or open_gpu(chosen(())[0], FRAMES_PER_BATCH * max_batch).device.info
+    maker = PlanMaker(tensorrt, file, precision, max_batch, PlanCache(folder), progress)
+    return maker.plan((file.contract.height, file.contract.width), gpu).path

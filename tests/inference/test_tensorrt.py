@@ -1,0 +1,60 @@
+"""Plans of networks as the program asks for them: precision, cache, targets, and a machine without a GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from anpr_stream.config.models import InferenceSettings
+from anpr_stream.errors import BackendError
+from anpr_stream.inference import tensorrt
+from anpr_stream.inference.models import ModelFile, shipped_models
+from anpr_stream.inference.tensorrt_api import RTX_TARGETS
+
+needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="needs tensorrt_rtx")
+MODELS = [entry.model for entry in shipped_models() if entry.model is not None]
+PRECISIONS = [
+    (model, precision)
+    for model in MODELS
+    for precision in ("fp32", "fp16", *(["int8"] if model.int8_path else []))
+]
+
+
+@needs_rtx
+@pytest.mark.parametrize("target", RTX_TARGETS)
+@pytest.mark.parametrize(("model", "precision"), PRECISIONS, ids=lambda v: getattr(v, "name", v))
+def test_every_shipped_network_builds_for_every_generation(
+    model: ModelFile, precision: str, target: str, tmp_path: Path
+) -> None:
+    path = tensorrt.build_ahead(model, precision, 16, target, tmp_path)
+    assert path.name.startswith(f"{model.name}-{precision}-")
+    assert path.stat().st_size > 100_000
+
+
+@needs_rtx
+@pytest.mark.skipif(not MODELS, reason="no network ships yet")
+def test_the_second_build_finds_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = min(MODELS, key=lambda model: model.path.stat().st_size)
+    first = tensorrt.build_ahead(small, "fp16", 4, "SM86", tmp_path)
+    monkeypatch.setattr(tensorrt, "build_plan", None)
+    assert tensorrt.build_ahead(small, "fp16", 4, "SM86", tmp_path) == first
+    with pytest.raises(TypeError):
+        tensorrt.build_ahead(small, "fp16", 8, "SM86", tmp_path)
+
+
+@pytest.mark.skipif(not MODELS, reason="no network ships yet")
+def test_a_precision_that_is_not_there_is_told() -> None:
+    with pytest.raises(BackendError, match="bf16"):
+        tensorrt.network_bytes(MODELS[0], "bf16")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pycuda") is not None, reason="this machine may have a GPU")
+@pytest.mark.skipif(not MODELS, reason="no network ships yet")
+def test_without_a_gpu_one_line_says_what_is_missing() -> None:
+    with pytest.raises(BackendError) as caught:
+        tensorrt.load(MODELS[0], InferenceSettings())
+    assert "\n" not in str(caught.value)
+    assert "pip install" in str(caught.value)
+    assert caught.value.exit_code == 69
