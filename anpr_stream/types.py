@@ -235,7 +235,7 @@ class FusedRead:
         format: name of the plate format that fits, e.g. `tw.private_2014`, or None.
         country: ISO 3166-1 alpha-2 in lower case where the format tells it.
         reads: number of reads that took part.
-        agreeing_reads: number of them whose own text is `text`.
+        agreeing_reads: number of them whose own text is `text`, or `raw_text` before its repair.
         line_lengths: number of characters of each line of `text`, one or two entries.
     """
 

@@ -108,7 +108,7 @@ class FusionSettings(Section):
     """Probability that a read holds a character that is not there."""
     independent_reads: Positive = 5.0
     """Reads of one track repeat each other's faults: more full reads than this add no certainty."""
-    max_variants: int = Field(default=12, ge=2)
+    max_variants: int = Field(default=8, ge=2)
     """Different texts kept of one track; the lightest go first."""
     candidates: int = Field(default=5, ge=1)
     """Texts listed in an event."""

@@ -1,0 +1,97 @@
+"""What a camera remembers of visits that ended: who was just here, who is parked, what is burned in."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from anpr_stream.config.tracking import VisitSettings
+from anpr_stream.plates.matching import Confusions
+from anpr_stream.tracking.path import Path, distance_heights
+from anpr_stream.types import Box
+
+_LIMIT = 1000
+"""Most visits remembered; the oldest are forgotten first."""
+_PARKED_HEIGHTS = 2.0
+"""Two boxes of one parked plate are at most so far apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A visit that ended.
+
+    Attributes:
+        text: fused.
+        path: its way; that of the newest repetition, if it was repeated.
+        is_parked: it stood when it was last seen.
+    """
+
+    text: str
+    path: Path
+    is_parked: bool
+
+
+class PlaceMemory:
+    """Remembers texts together with places.
+
+    Args:
+        settings: times and distances.
+        confusions: how far apart texts are.
+    """
+
+    def __init__(self, settings: VisitSettings, confusions: Confusions) -> None:
+        self._settings = settings
+        self._confusions = confusions
+        self._past: deque[Past] = deque(maxlen=_LIMIT)
+        self._burned: deque[Box] = deque(maxlen=_LIMIT)
+
+    def is_same_text(self, one: str, other: str) -> bool:
+        """Tell whether two texts may be two reads of one plate."""
+        return one == other or self._confusions.distance(one, other) <= self._settings.revisit_distance
+
+    def remember(self, text: str, path: Path) -> None:
+        """Note a visit that ended."""
+        self._past.append(Past(text, path, path.is_parked))
+
+    def renew(self, past: Past, path: Path) -> None:
+        """Note that a visit was repeated, and where it ended this time."""
+        self.forget(past)
+        self._past.append(Past(past.text, path, past.is_parked or path.is_parked))
+
+    def recall(self, text: str, path: Path) -> Past | None:
+        """Return the visit that a plate of this text and way repeats, if there is one."""
+        return next((past for past in self._valid(path) if self._repeats(past, text, path)), None)
+
+    def is_parking_space(self, path: Path) -> bool:
+        """Tell whether a plate, whatever its text, stays where a parked one is remembered."""
+        return any(past.is_parked and self._stays(past, path) for past in self._valid(path))
+
+    def forget(self, past: Past) -> None:
+        """Drop a visit, e.g. of a parked plate that moved."""
+        if past in self._past:
+            self._past.remove(past)
+
+    def note_burned_in(self, box: Box) -> None:
+        """Note a place where text is part of the picture."""
+        if not self.is_burned_in(box):
+            self._burned.append(box)
+
+    def is_burned_in(self, box: Box) -> bool:
+        """Tell whether a box is at a place where text is part of the picture."""
+        return any(distance_heights(box, burned) < 0.5 for burned in self._burned)
+
+    def _valid(self, path: Path) -> Iterator[Past]:
+        """Return what was not forgotten when a plate came, newest first."""
+        for past in reversed(self._past):
+            limit_s = self._settings.parked_memory_s if past.is_parked else self._settings.revisit_s
+            if path.first_s - past.path.seen_s <= limit_s:
+                yield past
+
+    def _repeats(self, past: Past, text: str, path: Path) -> bool:
+        is_there = self._stays(past, path) if past.is_parked else past.path.leads_to(path)
+        return is_there and self.is_same_text(past.text, text)
+
+    def _stays(self, past: Past, path: Path) -> bool:
+        is_near = distance_heights(past.path.box, path.first_box) <= _PARKED_HEIGHTS
+        return is_near and path.moved_heights <= _PARKED_HEIGHTS
