@@ -52,3 +52,25 @@ DELIVERIES = Counter(
     "anpr_deliveries", "Tries to deliver an event, by result", ["sink", "result"], registry=REGISTRY
 )
 OUTBOX_DEPTH = Gauge("anpr_outbox_depth", "Events not yet delivered", ["sink", "state"], registry=REGISTRY)
+EVENTS_ACCEPTED = Counter(
+    "anpr_events_accepted", "Events safe on disk, by kind", ["camera", "kind"], registry=REGISTRY
+)
+EVENTS_DROPPED = Counter(
+    "anpr_events_dropped", "Events not kept, by reason", ["camera", "reason"], registry=REGISTRY
+)
+PICTURES_DROPPED = Counter(
+    "anpr_pictures_dropped", "Pictures not stored, by reason", ["reason"], registry=REGISTRY
+)
+STORE_FAULTS = Counter("anpr_store_faults", "Commits that failed and were tried again", registry=REGISTRY)
+STORE_FREE_BYTES = Gauge("anpr_store_free_bytes", "Free space on the store's disk", registry=REGISTRY)
+FORGOTTEN = Counter(
+    "anpr_forgotten", "Visits, pictures and dead letters deleted by retention", ["what"], registry=REGISTRY
+)
+LIST_HITS = Counter("anpr_list_hits", "Events of plates on a list", ["list"], registry=REGISTRY)
+DELIVERY_S = Histogram(
+    "anpr_delivery_seconds",
+    "From an event's acceptance to its receiver",
+    ["sink"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600, 3600),
+    registry=REGISTRY,
+)

@@ -23,6 +23,11 @@ PrivacyMode: TypeAlias = Literal["plain", "hash", "drop"]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400)]
 
 
+def reveal(secret: SecretStr | None) -> str | None:
+    """Return a secret's value, for the one place that hands it to a receiver."""
+    return None if secret is None else secret.get_secret_value()
+
+
 def _address(url: str) -> str:
     """Refuse an address that holds a password: it would show in logs and errors."""
     parts = urlsplit(url)

@@ -1,0 +1,210 @@
+"""Events over MQTT 5: QoS 1, last will, each camera's state, Home Assistant's discovery."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from anpr_stream.config.delivery import MqttOutput, reveal
+from anpr_stream.outputs.tls import tls_context
+from anpr_stream.outputs.transport import DELIVERED, Message, Result, away, token
+
+QOS = 1
+QUOTA_EXCEEDED = 0x80
+"""MQTT 5 reason codes from here on are failures."""
+
+
+class MqttTransport:
+    """One broker (a `Transport`); `publish_states` may be called from another thread."""
+
+    def __init__(self, settings: MqttOutput, cameras: Sequence[str]) -> None:
+        self._settings = settings
+        self._cameras = tuple(cameras)
+        self._states: dict[str, str] = {}
+        self._client: _Connection | None = None
+        self._lock = threading.Lock()
+
+    def send(self, messages: Sequence[Message]) -> list[Result]:
+        """Publish all messages, then wait for the broker's acknowledgements in order."""
+        try:
+            with self._lock:
+                client = self._connected()
+                sent = [client.publish(self._topic(message), message.payload) for message in messages]
+            return [self._result(client, number) for number in sent]
+        except (OSError, ValueError, RuntimeError) as error:
+            self._drop()
+            return [away(error)]
+
+    def publish_states(self, states: Mapping[str, str]) -> None:
+        """Keep each camera's state and, where connected, publish those that changed (retained)."""
+        with self._lock:
+            changed = {name: state for name, state in states.items() if self._states.get(name) != state}
+            self._states = dict(states)
+            if self._client is not None:
+                for name, state in changed.items():
+                    self._client.publish(self._state_topic(name), state, retain=True)
+
+    def close(self) -> None:
+        """Say goodbye and disconnect; may be called twice."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.leave(f"{self._settings.topic}/status")
+
+    def _connected(self) -> _Connection:
+        if self._client is None or not self._client.is_alive():
+            self._client = _Connection(self._settings)
+            self._client.publish(f"{self._settings.topic}/status", "online", retain=True)
+            for topic, document in self._discovery().items():
+                self._client.publish(topic, json.dumps(document), retain=True)
+            for name, state in self._states.items():
+                self._client.publish(self._state_topic(name), state, retain=True)
+        return self._client
+
+    def _drop(self) -> None:
+        """Forget the connection with what it holds: it must not send old messages out of order later."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.stop()
+
+    def _result(self, client: _Connection, number: int) -> Result:
+        code = client.acknowledged(number, self._settings.timeout_s)
+        # Rights and quotas are the broker's, not the message's: others after it would fare no better.
+        return DELIVERED if code < QUOTA_EXCEEDED else away(f"broker answers 0x{code:02x}")
+
+    def _topic(self, message: Message) -> str:
+        return f"{self._settings.topic}/{token(message.document()['camera'])}/event"
+
+    def _state_topic(self, camera: str) -> str:
+        return f"{self._settings.topic}/{token(camera)}/state"
+
+    def _discovery(self) -> dict[str, dict[str, Any]]:
+        """Return Home Assistant's configuration messages by topic."""
+        prefix, base = self._settings.discovery_prefix, self._settings.topic
+        found: dict[str, dict[str, Any]] = {}
+        for camera in self._cameras if prefix else ():
+            level = token(camera)
+            unique = f"{base}_{level}".replace("/", "_").replace("%", "_")
+            shared = {
+                "availability_topic": f"{base}/status",
+                "device": {"identifiers": [unique], "name": f"Number plates {camera}"},
+            }
+            found[f"{prefix}/sensor/{unique}/plate/config"] = {
+                **shared,
+                "name": "Last plate",
+                "unique_id": f"{unique}_plate",
+                "state_topic": f"{base}/{level}/event",
+                "value_template": "{{ value_json.text or '' }}",
+                "json_attributes_topic": f"{base}/{level}/event",
+                "icon": "mdi:car",
+            }
+            found[f"{prefix}/binary_sensor/{unique}/camera/config"] = {
+                **shared,
+                "name": "Camera",
+                "unique_id": f"{unique}_camera",
+                "state_topic": f"{base}/{level}/state",
+                "payload_on": "running",
+                "value_template": "{{ 'running' if value == 'running' else 'OFF' }}",
+                "payload_off": "OFF",
+                "device_class": "connectivity",
+            }
+        return found
+
+
+class _Connection:
+    """A connection that is made once and never by itself again."""
+
+    def __init__(self, settings: MqttOutput) -> None:
+        self._acknowledged: dict[int, int] = {}
+        self._changed = threading.Condition()
+        self._is_connected = False
+        self._fault = ""
+        client_id = settings.client_id or f"anpr-{socket.gethostname()}-{settings.name}"
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+        )
+        self._client.max_inflight_messages_set(1000)
+        self._client.connect_timeout = settings.timeout_s
+        self._client.will_set(f"{settings.topic}/status", "offline", QOS, retain=True)
+        if settings.username is not None:
+            self._client.username_pw_set(settings.username, reveal(settings.password))
+        if settings.tls is not None:
+            self._client.tls_set_context(tls_context(settings.tls))
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        port = settings.port or (1883 if settings.tls is None else 8883)
+        self._open(settings.host, port, settings.timeout_s)
+
+    def publish(self, topic: str, payload: str, retain: bool = False) -> int:
+        """Hand a message to the connection; return its number."""
+        return self._client.publish(topic, payload, QOS, retain).mid
+
+    def acknowledged(self, number: int, timeout_s: float) -> int:
+        """Wait for the broker's acknowledgement of a message; return its reason code.
+
+        Raises:
+            OSError: the connection was lost first, or nothing came in time.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: number in self._acknowledged or not self._is_connected, timeout_s)
+            if number not in self._acknowledged:
+                raise OSError(self._fault or f"no acknowledgement within {timeout_s:g} s")
+            return self._acknowledged.pop(number)
+
+    def is_alive(self) -> bool:
+        """Return whether the connection still stands."""
+        return self._is_connected
+
+    def leave(self, status_topic: str) -> None:
+        """Say that we go, since a broker sends no will after a clean end, and disconnect."""
+        with suppress(ValueError, RuntimeError):  # the connection is lost, the broker sends the will
+            self._client.publish(status_topic, "offline", QOS, retain=True).wait_for_publish(2.0)
+        self.stop()
+
+    def stop(self) -> None:
+        """Drop the connection with all that waits in it."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _open(self, host: str, port: int, timeout_s: float) -> None:
+        self._client.connect(host, port, keepalive=30, clean_start=True)
+        self._client.loop_start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_connected or self._fault, timeout_s)
+        if not self._is_connected:
+            self.stop()
+            raise OSError(self._fault or f"no answer within {timeout_s:g} s")
+
+    def _on_connect(
+        self, client: mqtt.Client, data: Any, flags: Any, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        with self._changed:
+            self._is_connected = not code.is_failure
+            self._fault = f"broker answers: {code}" if code.is_failure else ""
+            self._changed.notify_all()
+
+    def _on_disconnect(
+        self, client: mqtt.Client, data: Any, flags: Any, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        with self._changed:
+            self._is_connected = False
+            self._fault = self._fault or f"connection lost: {code}"
+            self._changed.notify_all()
+
+    def _on_publish(
+        self, client: mqtt.Client, data: Any, number: int, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        with self._changed:
+            self._acknowledged[number] = code.value
+            self._changed.notify_all()

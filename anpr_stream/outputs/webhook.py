@@ -1,0 +1,92 @@
+"""Events by HTTP POST, signed; only an answer 2xx counts as delivered."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from anpr_stream.config.delivery import WebhookTarget
+from anpr_stream.interfaces import Clock
+from anpr_stream.outputs.tls import tls_context
+from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, away
+
+SIGNATURE = "X-Anpr-Signature"
+NEVER = {400, 409, 410, 411, 413, 414, 415, 422, 431}
+"""Answers that speak about this message and will not change."""
+ELSEWHERE = {401, 403, 404, 405, 407, 408, 421, 425, 429, 502, 503, 504}
+"""Answers that speak about the receiver, its proxy or our rights, not about this message."""
+
+
+def sign(secret: str, utc_s: int, body: bytes) -> str:
+    """Return the signature header: `t=<seconds>,v1=<HMAC-SHA256 of "<seconds>." and body, hex>`.
+
+    A receiver computes it again, compares in constant time and refuses old times.
+    """
+    mac = hmac.new(secret.encode(), b"%d." % utc_s + body, hashlib.sha256)
+    return f"t={utc_s},v1={mac.hexdigest()}"
+
+
+class WebhookTransport:
+    """One HTTP receiver (a `Transport`)."""
+
+    def __init__(self, target: WebhookTarget, timeout_s: float, clock: Clock) -> None:
+        self._url = target.url
+        self._secret = target.secret
+        self._clock = clock
+        headers = {name: value.get_secret_value() for name, value in target.headers.items()}
+        if target.bearer is not None:
+            headers["Authorization"] = f"Bearer {target.bearer.get_secret_value()}"
+        # trust_env would let a proxy or a .netrc of the environment see or change events.
+        self._client = httpx.Client(
+            headers=headers, timeout=timeout_s, verify=tls_context(target.tls), trust_env=False
+        )
+
+    def send(self, messages: Sequence[Message]) -> list[Result]:
+        """POST messages one by one; stop at the first that has to be sent again."""
+        results: list[Result] = []
+        for message in messages:
+            results.append(self._post(message))
+            if results[-1].verdict in (Verdict.AWAY, Verdict.REFUSED):
+                break
+        return results
+
+    def close(self) -> None:
+        """Close the connections; may be called twice."""
+        self._client.close()
+
+    def _post(self, message: Message) -> Result:
+        body = message.payload.encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
+        if self._secret is not None:
+            now_s = int(self._clock.utc_s())
+            headers[SIGNATURE] = sign(self._secret.get_secret_value(), now_s, body)
+        try:
+            answer = self._client.post(self._url, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            return away(error)
+        return self._judge(answer)
+
+    def _judge(self, answer: httpx.Response) -> Result:
+        if answer.is_success:
+            return DELIVERED
+        error = f"HTTP {answer.status_code} {answer.reason_phrase}".strip()
+        if answer.status_code in NEVER:
+            return Result(Verdict.HOPELESS, error)
+        if answer.status_code in ELSEWHERE:
+            return Result(Verdict.AWAY, error, self._retry_after_s(answer))
+        return Result(Verdict.REFUSED, error)
+
+    def _retry_after_s(self, answer: httpx.Response) -> float:
+        """Return what `Retry-After` asks for, 0 without it or where it makes no sense."""
+        text = answer.headers.get("Retry-After", "")
+        try:
+            if text.isdecimal():
+                return min(float(text), 3600.0)
+            wait_s = parsedate_to_datetime(text).timestamp() - self._clock.utc_s()
+        except (ValueError, OverflowError):
+            return 0.0
+        return min(max(wait_s, 0.0), 3600.0)

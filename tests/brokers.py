@@ -1,0 +1,172 @@
+"""Real brokers for tests, each on a free loopback port and in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+POSTGRES_BIN = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), Path("/none"))
+START_LIMIT_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A server process that listens on one loopback port."""
+
+    stop_signal = signal.SIGTERM
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="anpr-broker-"))
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> Sequence[str]:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.folder)
+        deadline_s = time.monotonic() + START_LIMIT_S
+        while not self.is_ready():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline_s, (self.folder / "log").read_text()
+            time.sleep(0.02)
+
+    def is_ready(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(self.stop_signal)
+            self._process.wait(START_LIMIT_S)
+            self._process = None
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Mosquitto(Server):
+    """With TLS where certificate files are given, with a password where one is given."""
+
+    def __init__(self, tls: tuple[Path, Path] | None = None, password: str | None = None) -> None:
+        super().__init__()
+        lines = [f"listener {self.port} 127.0.0.1", "persistence false"]
+        if tls is not None:
+            lines += [f"certfile {tls[0]}", f"keyfile {tls[1]}"]
+        if password is None:
+            lines.append("allow_anonymous true")
+        else:
+            words = self.folder / "passwords"
+            subprocess.run(["mosquitto_passwd", "-b", "-c", str(words), "anpr", password], check=True)
+            words.chmod(0o644)
+            lines += ["allow_anonymous false", f"password_file {words}"]
+        if os.getuid() == 0:
+            lines.append("user root")
+        (self.folder / "conf").write_text("\n".join(lines) + "\n")
+
+    def command(self) -> Sequence[str]:
+        return [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(self.folder / "conf")]
+
+
+class Redis(Server):
+    """Keeps its stream over restarts."""
+
+    def __init__(self, password: str | None = None) -> None:
+        super().__init__()
+        self._password = ["--requirepass", password] if password else []
+
+    def command(self) -> Sequence[str]:
+        files = ["--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
+        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", *files, *self._password]
+
+
+class Nats(Server):
+    """With JetStream on disk."""
+
+    def __init__(self, password: str | None = None) -> None:
+        super().__init__()
+        self._password = ["--user", "anpr", "--pass", password] if password else []
+
+    def command(self) -> Sequence[str]:
+        program = shutil.which("nats-server") or "/usr/sbin/nats-server"
+        return [
+            program,
+            "-a",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-js",
+            "-sd",
+            str(self.folder / "js"),
+            *self._password,
+        ]
+
+
+class PostgreSql(Server):
+    """Run as the user postgres where the tests run as root, which the server refuses."""
+
+    stop_signal = signal.SIGINT
+
+    def __init__(self) -> None:
+        super().__init__()
+        if os.getuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        init = [
+            "initdb",
+            "-D",
+            str(self._data),
+            "-U",
+            "anpr",
+            "-A",
+            "trust",
+            "-N",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ]
+        subprocess.run(self._as_owner(init), check=True, stdout=subprocess.DEVNULL)
+
+    @property
+    def dsn(self) -> str:
+        return f"postgresql://anpr@127.0.0.1:{self.port}/postgres"
+
+    def command(self) -> Sequence[str]:
+        options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder), "-c", "fsync=off"]
+        return self._as_owner(["postgres", "-D", str(self._data), *options])
+
+    def is_ready(self) -> bool:
+        check = [str(POSTGRES_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(check, check=False).returncode == 0
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _as_owner(self, command: Sequence[str]) -> list[str]:
+        full = [str(POSTGRES_BIN / command[0]), *command[1:]]
+        # setpriv replaces itself by the server, so that a signal to the process reaches it.
+        change = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+        return [*change, *full] if os.getuid() == 0 else full

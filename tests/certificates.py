@@ -1,0 +1,19 @@
+"""Self-made certificates for tests of TLS on loopback."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def make_certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
+    """Return certificate and key for an address; the certificate is its own authority."""
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    kind = "IP" if name[0].isdigit() else "DNS"
+    command = [
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", f"/CN={name}"),
+        *("-addext", f"subjectAltName={kind}:{name}"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from anpr_stream.config.delivery import PostgresOutput
+from anpr_stream.outputs.postgres import PostgresTransport
+from anpr_stream.outputs.transport import Message, Verdict
+from tests.brokers import PostgreSql, free_port
+from tests.outputs.messages import ALL_GOOD, messages, verdicts
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSql]:
+    with PostgreSql() as found:
+        yield found  # type: ignore[misc]
+
+
+@contextmanager
+def transport_to(dsn: str, **change: Any) -> Iterator[PostgresTransport]:
+    values = {"type": "postgres", "name": "pg", "dsn": dsn, **change}
+    transport = PostgresTransport(PostgresOutput(**values))
+    yield transport
+    transport.close()
+    transport.close()
+
+
+def rows(dsn: str, table: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        query = f"SELECT visit_id, revision, camera, plate, event->>'kind' FROM {table} ORDER BY received"
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def test_events_are_rows_once(server: PostgreSql) -> None:
+    with transport_to(server.dsn, table="t1") as transport:
+        assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+        assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+    assert rows(server.dsn, "t1") == [
+        ("a", 2, "gate", "AB12CDE", "final"),
+        ("b", 2, "gate", "AB12CDE", "final"),
+    ]
+
+
+def test_a_row_that_is_refused_does_not_hold_up_the_others(server: PostgreSql) -> None:
+    bad = Message("bad", 0, messages("bad")[0].payload.replace("approaching", "\\u0000"))
+    with transport_to(server.dsn, table="t2") as transport:
+        results = transport.send([*messages("a"), bad, *messages("b")])
+    assert verdicts(results) == [Verdict.DELIVERED, Verdict.HOPELESS, Verdict.DELIVERED]
+    assert [row[0] for row in rows(server.dsn, "t2")] == ["a", "b"]
+
+
+def test_no_text_is_ever_taken_for_sql(server: PostgreSql) -> None:
+    name = "'); DROP TABLE t3; --"
+    with transport_to(server.dsn, table="t3") as transport:
+        assert verdicts(transport.send(messages(name, camera=name))) == [Verdict.DELIVERED]
+    assert rows(server.dsn, "t3")[0][0] == name
+
+
+def test_a_server_that_stops_and_starts() -> None:
+    with PostgreSql() as own, transport_to(own.dsn) as transport:
+        transport.send(messages("a", "b"))
+        own.stop()
+        assert verdicts(transport.send(messages("c"))) == [Verdict.AWAY]
+        own.start()
+        assert verdicts(transport.send(messages("c", "d"))) == ALL_GOOD
+        assert [row[0] for row in rows(own.dsn, "anpr_events")] == ["a", "b", "c", "d"]
+
+
+def test_a_server_that_is_not_there_is_away_and_no_password_is_shown() -> None:
+    dsn = f"postgresql://anpr@127.0.0.1:{free_port()}/postgres"
+    with transport_to(dsn, password="s3cret") as transport:
+        (result,) = transport.send(messages("a"))
+    assert result.verdict is Verdict.AWAY
+    assert "s3cret" not in result.error

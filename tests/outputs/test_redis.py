@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from anpr_stream.config.delivery import RedisOutput
+from anpr_stream.outputs.redis import RedisTransport
+from anpr_stream.outputs.transport import Verdict
+from tests.brokers import Redis, free_port
+from tests.outputs.messages import ALL_GOOD, messages, verdicts
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Redis]:
+    with Redis(password="right") as found:
+        yield found  # type: ignore[misc]
+
+
+@contextmanager
+def transport_to(port: int, **change: Any) -> Iterator[RedisTransport]:
+    values = {"type": "redis", "name": "redis", "url": f"redis://127.0.0.1:{port}/0", "password": "right"}
+    transport = RedisTransport(RedisOutput(**{**values, **change}))
+    yield transport
+    transport.close()
+    transport.close()
+
+
+def entries(transport: RedisTransport, stream: str) -> list[dict[str, str]]:
+    found: Any = transport._client.xrange(stream)
+    return [{key.decode(): value.decode() for key, value in fields.items()} for _, fields in found]
+
+
+def test_events_stand_in_the_stream_in_order(server: Redis) -> None:
+    with transport_to(server.port, stream="s1") as transport:
+        sent = messages("a", "b")
+        assert verdicts(transport.send(sent)) == ALL_GOOD
+        assert entries(transport, "s1") == [
+            {"key": message.key, "event": message.payload} for message in sent
+        ]
+
+
+def test_the_stream_is_kept_short(server: Redis) -> None:
+    with transport_to(server.port, stream="s2", max_length=100) as transport:
+        for _ in range(10):
+            transport.send(messages(*"abcdefghijklmnopqrstuvwxyz0123456789"))
+        assert len(entries(transport, "s2")) < 250
+
+
+def test_a_key_of_another_kind_holds_the_events_back(server: Redis) -> None:
+    with transport_to(server.port, stream="s3") as transport:
+        transport._client.set("s3", "taken")
+        (result,) = transport.send(messages("a", "b"))
+    assert (result.verdict, "WRONGTYPE" in result.error) == (Verdict.AWAY, True)
+
+
+def test_a_wrong_password_is_told_and_never_shown(server: Redis) -> None:
+    with transport_to(server.port, password="s3cret") as transport:
+        (result,) = transport.send(messages("a"))
+    assert result.verdict is Verdict.AWAY
+    assert "password" in result.error
+    assert "s3cret" not in result.error
+
+
+def test_a_server_that_stops_and_starts() -> None:
+    with Redis(password="right") as own, transport_to(own.port) as transport:
+        transport.send(messages("a", "b"))
+        own.stop()
+        assert verdicts(transport.send(messages("c"))) == [Verdict.AWAY]
+        own.start()
+        assert verdicts(transport.send(messages("c", "d"))) == ALL_GOOD
+        assert [entry["key"] for entry in entries(transport, "anpr:events")] == ["a/2", "b/2", "c/2", "d/2"]
+
+
+def test_a_server_that_is_not_there_is_away() -> None:
+    with transport_to(free_port()) as transport:
+        (result,) = transport.send(messages("a"))
+    assert (result.verdict, "refused" in result.error) == (Verdict.AWAY, True)
