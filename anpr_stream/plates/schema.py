@@ -19,6 +19,8 @@ class Appearance(Section):
     """Font families of `anpr_stream.synth.fonts`, the likeliest first."""
     text_height: float = Field(default=0.68, gt=0.2, lt=1.0)
     """Height of the characters as a part of the plate's height (one line) or of half of it."""
+    letter_scale: float = Field(default=1.0, gt=0.4, le=1.0)
+    """Height of letters as a part of that of digits (Russia: 58 to 76 mm)."""
     strip: str = ""
     """Text of the band at the left edge (`D` in a blue EU band); empty for none."""
     strip_colour: str = "#1038a0"
