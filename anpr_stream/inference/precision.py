@@ -26,7 +26,11 @@ def to_half(onnx_bytes: bytes) -> bytes:
             f"FP16 needs {error.name}; install it with pip install 'anpr_stream[tensorrt]'",
             slug="precision-missing",
         ) from error
-    half = float16.convert_float_to_float16(onnx.load_from_string(onnx_bytes), keep_io_types=True)
+    model = onnx.load_from_string(onnx_bytes)
+    for index, node in enumerate(model.graph.node):
+        # The converter names its casts after the nodes they feed, so every node needs a name.
+        node.name = node.name or f"node_{index}"
+    half = float16.convert_float_to_float16(model, keep_io_types=True)
     # The cast that the converter put behind the input is left with nothing to do.
     half.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
     data: bytes = half.SerializeToString()
