@@ -51,6 +51,10 @@ class Channel(Generic[Item]):
             self._items.clear()
         self.close()
 
+    def __len__(self) -> int:
+        """Return the number of items inside."""
+        return len(self._items)
+
     def __iter__(self) -> Iterator[Item]:
         """Yield items in order until the queue is closed and empty."""
         while True:
