@@ -19,9 +19,9 @@ class FlowSettings(Section):
     """Frames of a recording that may wait between two stages. Higher: smoother, but a 1080p frame takes
     3 MB; lower: stages wait for one another. A live camera always keeps only its newest frame."""
 
-    read_delay_frames: int = Field(default=4, ge=1, le=64)
-    """Frames of a recording after which the reads of a frame are taken into account, always the same so that
-    the same recording gives the same events. Higher: detector and reader overlap better; lower: the
+    read_delay_looks: int = Field(default=2, ge=1, le=64)
+    """Looks of the detector after which the reads of a recording are taken into account, always as many,
+    so that the same recording gives the same events. Higher: detector and reader overlap better; lower: the
     read budget reacts sooner."""
 
 

@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from anpr_stream.config.delivery import Output, PlateList, Privacy, Service, Store
 from anpr_stream.config.files import FileOutput
 from anpr_stream.config.flow import BatchSettings, FlowSettings
+from anpr_stream.config.models import DetectorSettings, InferenceSettings, PictureSettings, ReaderSettings
 from anpr_stream.config.section import Section
+from anpr_stream.config.source import SourceSettings
 from anpr_stream.config.tracking import TrackingSettings
 
 
@@ -18,6 +20,14 @@ class CameraSettings(Section):
 
     flow: FlowSettings = FlowSettings()
     """Which frames are looked at and how long things may wait."""
+
+    source: SourceSettings = SourceSettings()
+    """How the source is opened, decoded, timed and watched."""
+
+    formats: tuple[str, ...] = ()
+    """Plate formats to expect: countries (`tw`, `de`) and groups (`eu`); empty: all of them. A soft
+    preference: other texts still count. Too many: letters are mended after the wrong country's rules;
+    too few: plates of guests are mended into something that they are not."""
 
     tracking: TrackingSettings = TrackingSettings()
     """From plates in frames to events: tracks, reads, visits, zones."""
@@ -36,6 +46,18 @@ class Settings(CameraSettings):
 
     cameras: dict[str, Camera] = Field(default_factory=dict)
     """The cameras by name. The name stands in every event, file name and topic."""
+
+    inference: InferenceSettings = InferenceSettings()
+    """Engines that run the networks."""
+
+    detector: DetectorSettings = DetectorSettings()
+    """Finding plates."""
+
+    reader: ReaderSettings = ReaderSettings()
+    """Reading plates."""
+
+    pictures: PictureSettings = PictureSettings()
+    """What single pictures (`anpr-stream read`) get besides."""
 
     batch: BatchSettings = BatchSettings()
     """How the networks are shared between cameras."""

@@ -6,7 +6,7 @@ camera gives its newest frame when the tracker is ready for it, and the others a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from threading import Thread
@@ -37,7 +37,7 @@ class Look:
 class Looks(Protocol):
     """Frames in order, looked at."""
 
-    def __iter__(self) -> Iterator[Look | None]:
+    def __iter__(self) -> Generator[Look | None, None, None]:
         """Yield looks until the source ends or `close` is called; None while a live camera is silent.
 
         Raises:
@@ -127,7 +127,7 @@ class RecordedLooks(_Pump):
         """Let the tracker's side finish what is under way."""
         self._channel.close()
 
-    def __iter__(self) -> Iterator[Look | None]:
+    def __iter__(self) -> Generator[Look | None, None, None]:
         """Yield all frames in order."""
         try:
             for frame, found in self._channel:
@@ -172,7 +172,7 @@ class LiveLooks(_Pump):
         """Let the tracker's side end."""
         self._newest.close()
 
-    def __iter__(self) -> Iterator[Look | None]:
+    def __iter__(self) -> Generator[Look | None, None, None]:
         """Yield the newest frames."""
         try:
             while True:

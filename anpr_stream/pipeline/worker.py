@@ -160,15 +160,15 @@ def _answer(jobs: list[Job[Item, Result]], run: Callable[[Sequence[Item]], list[
 class FairFrames(Generic[Item, Result]):
     """Jobs of all cameras, each camera in turn; of one camera in order."""
 
-    def __init__(self, limit: int, live_cameras: int = 1) -> None:
+    def __init__(self, limit: int, cameras: Callable[[], int] = lambda: 1) -> None:
         """Begin empty.
 
         Args:
             limit: most items in a batch.
-            live_cameras: how many cameras may share a batch: with all of them in, no wait is worth it.
+            cameras: how many cameras there are now: with all of them in a batch, no wait is worth it.
         """
         self._limit = limit
-        self._full = min(limit, live_cameras)
+        self._all_cameras = cameras
         self._cameras: OrderedDict[str, deque[Job[Item, Result]]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -181,7 +181,7 @@ class FairFrames(Generic[Item, Result]):
     def is_short(self) -> bool:
         """Tell whether other cameras may still join the next batch."""
         first = next(iter(self._cameras.values()))[0]
-        return not first.is_alone and len(self._cameras) < self._full
+        return not first.is_alone and len(self._cameras) < min(self._limit, self._all_cameras())
 
     def batch(self) -> list[Job[Item, Result]]:
         """Take one job of each camera in turn, as many as fit; a job that is alone comes by itself."""

@@ -23,7 +23,7 @@ def test_an_empty_file_gives_the_defaults() -> None:
 def test_a_camera_takes_from_above_what_it_does_not_set_itself() -> None:
     settings = parse_settings(
         """
-        flow: {detect_rate_hz: 3, read_delay_frames: 2}
+        flow: {detect_rate_hz: 3, read_delay_looks: 2}
         cameras:
           gate: {url: gate.mp4, flow: {detect_rate_hz: 5}}
           yard: {url: yard.mp4}
@@ -31,7 +31,7 @@ def test_a_camera_takes_from_above_what_it_does_not_set_itself() -> None:
         "a.yaml",
     )
     assert settings.cameras["gate"].flow.detect_rate_hz == 5
-    assert settings.cameras["gate"].flow.read_delay_frames == 2
+    assert settings.cameras["gate"].flow.read_delay_looks == 2
     assert settings.cameras["yard"].flow == settings.flow
 
 

@@ -30,7 +30,7 @@ class Network:
 def busy_worker(limit: int, cameras: int) -> Iterator[tuple[Worker[int, int], Network]]:
     """A worker that is at work on a first job, so that what is submitted now waits together."""
     network = Network()
-    with Worker("test", network, FairFrames(limit, cameras), deadline_s=0) as worker:
+    with Worker("test", network, FairFrames(limit, lambda: cameras), deadline_s=0) as worker:
         worker.submit(Job("first", [0]))
         assert network.began.wait(30)
         yield worker, network
@@ -100,7 +100,7 @@ def test_a_closed_worker_cancels_what_waits_and_what_comes() -> None:
 def test_a_short_batch_waits_for_other_cameras_until_the_deadline() -> None:
     network = Network()
     network.allow.release(9)
-    with Worker("test", network, FairFrames[int, int](8, live_cameras=2), deadline_s=60) as worker:
+    with Worker("test", network, FairFrames[int, int](8, lambda: 2), deadline_s=60) as worker:
         first, second = worker.submit(Job("a", [1])), worker.submit(Job("b", [2]))
         assert first.result(30) == [2]
         assert second.result(30) == [4]
@@ -108,13 +108,13 @@ def test_a_short_batch_waits_for_other_cameras_until_the_deadline() -> None:
 
 
 def test_one_camera_alone_never_waits() -> None:
-    waiting: FairFrames[int, int] = FairFrames(8, live_cameras=1)
+    waiting: FairFrames[int, int] = FairFrames(8, lambda: 1)
     waiting.add(Job("a", [1]))
     assert not waiting.is_short()
 
 
 def test_a_recording_never_waits_for_others() -> None:
-    waiting: FairFrames[int, int] = FairFrames(8, live_cameras=4)
+    waiting: FairFrames[int, int] = FairFrames(8, lambda: 4)
     waiting.add(Job("a", [1], is_alone=True))
     assert not waiting.is_short()
 

@@ -1,0 +1,75 @@
+"""The two networks of a process, loaded once and shared by all its cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import ModelError
+from anpr_stream.inference.select import LoadedNetwork, load_network
+from anpr_stream.interfaces import PlateDetector, PlateReader
+from anpr_stream.perception.detector import YoloDetector
+from anpr_stream.perception.reader import CtcReader
+from anpr_stream.pipeline.follower import Signature
+from anpr_stream.vision.contract import DetectorContract, NetworkContract, ReaderContract
+
+Kind = TypeVar("Kind", bound=NetworkContract)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Detector and reader, ready; a context manager that frees them.
+
+    Attributes:
+        detector: for one thread at a time.
+        reader: likewise.
+        loaded: the networks behind them, with the reasons for their engines.
+    """
+
+    detector: PlateDetector
+    reader: PlateReader
+    loaded: tuple[LoadedNetwork, ...] = ()
+
+    @property
+    def signature(self) -> Signature:
+        """What events say about the networks."""
+        engines = dict.fromkeys(network.backend.description for network in self.loaded)
+        models = tuple((network.model.name, network.model.sha256) for network in self.loaded)
+        return Signature(", ".join(engines), models)
+
+    def close(self) -> None:
+        """Free the engines; may be called twice."""
+        for network in self.loaded:
+            network.backend.close()
+
+    def __enter__(self) -> Networks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def load_networks(settings: Settings) -> Networks:
+    """Load the networks that the settings name on the engines of this machine.
+
+    Raises:
+        ModelError: a network is missing, damaged, of another contract or of another kind.
+        BackendError: no engine can run it.
+    """
+    finding, finds = _load(settings.detector.model, settings, DetectorContract)
+    detector = YoloDetector(finding.backend, finds, settings.detector)
+    if settings.reader.reader == "characters":
+        raise NotImplementedError
+    reading, reads = _load(settings.reader.model, settings, ReaderContract)
+    return Networks(detector, CtcReader(reading.backend, reads, settings.reader), (finding, reading))
+
+
+def _load(model: str, settings: Settings, kind: type[Kind]) -> tuple[LoadedNetwork, Kind]:
+    loaded = load_network(model, settings.inference)
+    contract = loaded.model.contract
+    if not isinstance(contract, kind):
+        loaded.backend.close()
+        wanted = kind.__name__.removesuffix("Contract").lower()
+        raise ModelError(f"{loaded.model.path} is no {wanted}: name another network", "model-kind")
+    return loaded, contract

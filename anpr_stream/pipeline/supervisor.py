@@ -1,0 +1,134 @@
+"""All cameras of a process, with the networks that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from anpr_stream.config.schema import Camera, Settings
+from anpr_stream.interfaces import Clock, ListMatcher, Source
+from anpr_stream.pipeline.camera import CameraRun, CameraStatus, FrameObserver, Way
+from anpr_stream.pipeline.follower import Follower
+from anpr_stream.pipeline.looks import DetectorWorker, LiveLooks, Looks, RecordedLooks
+from anpr_stream.pipeline.networks import Networks
+from anpr_stream.pipeline.reading import LiveDesk, ReaderWorker, ReadingDesk, RecordedDesk
+from anpr_stream.pipeline.worker import FairFrames, FreshCrops, Worker
+from anpr_stream.sources.clock import SystemClock
+from anpr_stream.sources.locate import locate
+from anpr_stream.sources.open import open_source
+from anpr_stream.types import Crop, Detection, Event, Frame, Read
+
+IDLE_S = 0.1
+"""How soon a silent camera's late reads and ended visits are noticed."""
+
+
+class Pipeline:
+    """Runs cameras side by side; a context manager that ends them all.
+
+    A camera that fails ends alone. The networks stay the caller's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        networks: Networks,
+        send: Callable[[Event], None],
+        lists: ListMatcher | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Start the networks' threads; cameras come with `start`.
+
+        Args:
+            settings: batches; the cameras' own settings come with `start`.
+            networks: shared by all cameras.
+            send: takes the events, called from the cameras' threads.
+            lists: the plate lists, if there are any.
+            clock: the machine's own by default.
+        """
+        self._networks = networks
+        self._send = send
+        self._lists = lists
+        self._clock = clock or SystemClock()
+        self._lock = Lock()
+        self._runs: dict[str, CameraRun] = {}
+        batch = settings.batch
+        frames: FairFrames[Frame, list[Detection]] = FairFrames(batch.frames, self._live_cameras)
+        crops: FreshCrops[Crop, Read] = FreshCrops(batch.crops, batch.crops_waiting, self._clock)
+        deadline_s = batch.deadline_ms / 1000
+        self._detector: DetectorWorker = Worker("detect", networks.detector.detect, frames, deadline_s)
+        self._reader: ReaderWorker = Worker("read", networks.reader.read, crops, 0.0)
+
+    def start(self, name: str, camera: Camera, observer: FrameObserver | None = None) -> None:
+        """Begin to run a camera; its errors stand in `error` and in its status.
+
+        Args:
+            name: not that of a running camera.
+            camera: its settings.
+            observer: sees every frame, in the camera's thread.
+        """
+        run = CameraRun(name, lambda: self._way(name, camera), self._send, self._clock, observer)
+        with self._lock:
+            self._runs[name] = run
+
+    def stop(self, name: str) -> None:
+        """End a camera, send its last events and forget it."""
+        with self._lock:
+            run = self._runs.pop(name)
+        run.stop()
+        run.wait()
+
+    def stop_all(self) -> None:
+        """Let all cameras end soon; does not wait."""
+        for run in self._all():
+            run.stop()
+
+    def wait(self, limit_s: float | None = None) -> bool:
+        """Wait for the end of each camera, for so long each; tell whether all have ended."""
+        have_ended = [run.wait(limit_s) for run in self._all()]
+        return all(have_ended)
+
+    def errors(self) -> dict[str, Exception]:
+        """Return the errors that cameras ended with or wait after, by name."""
+        return {run.name: run.error for run in self._all() if run.error is not None}
+
+    def statuses(self) -> dict[str, CameraStatus]:
+        """Return the state of each camera by name."""
+        return {run.name: run.status() for run in self._all()}
+
+    def close(self) -> None:
+        """End all cameras, send their last events and end the threads; may be called twice."""
+        self.stop_all()
+        self.wait()
+        self._detector.close()
+        self._reader.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _all(self) -> list[CameraRun]:
+        with self._lock:
+            return list(self._runs.values())
+
+    def _live_cameras(self) -> int:
+        return len(self._runs)
+
+    def _way(self, name: str, camera: Camera) -> Way:
+        """Build one life of a camera's way."""
+        is_live = locate(camera.url, camera.source).is_live
+        source = open_source(camera.url, camera.source, name, self._clock)
+        desk = self._desk(name, camera, is_live)
+        follower = Follower(name, camera, desk, self._lists, self._networks.signature)
+        return Way(is_live, source, self._looks(source, camera, is_live), follower)
+
+    def _desk(self, name: str, camera: Camera, is_live: bool) -> ReadingDesk:
+        if is_live:
+            return LiveDesk(self._reader, name, camera.tracking.budget.max_wait_s, self._clock)
+        return RecordedDesk(self._reader, name, camera.flow.read_delay_looks)
+
+    def _looks(self, source: Source, camera: Camera, is_live: bool) -> Looks:
+        if is_live:
+            return LiveLooks(source, self._detector, camera.flow, IDLE_S)
+        return RecordedLooks(source, self._detector, camera.flow)

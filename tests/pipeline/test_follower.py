@@ -1,0 +1,116 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from anpr_stream.config.schema import CameraSettings
+from anpr_stream.config.tracking import PlaceSettings, TrackingSettings
+from anpr_stream.errors import ConfigError
+from anpr_stream.pipeline.follower import Follower, Signature
+from anpr_stream.pipeline.looks import Look
+from anpr_stream.types import Event, EventKind, PixelFormat, Planes
+from tests.pipeline.fakes import ROAD, InstantDesk, make_frame, plate_at, road_frame
+
+SIGNATURE = Signature("onnxruntime fp32 cpu", (("detector-cpu", "abc"), ("reader-cpu", "def")))
+
+
+def drive_past(follower: Follower, frames: int = 30) -> list[Event]:
+    """One plate crosses the picture and is gone."""
+    events = []
+    for index in range(frames):
+        events += follower.follow(Look(road_frame(index), [plate_at(index)]))
+    return events + follower.end()
+
+
+def test_one_plate_that_drives_past_is_one_visit_told_early_and_to_its_end() -> None:
+    events = drive_past(Follower("gate", CameraSettings(), InstantDesk(), signature=SIGNATURE))
+    assert {event.visit_id for event in events} == {events[0].visit_id}
+    assert events[0].kind is EventKind.NEW
+    assert events[-1].kind is EventKind.FINAL
+    assert events[-1].plate is not None
+    assert events[-1].plate.text == "AB12CDE"
+    assert events[0].last_seen.pts_s < 0.7
+    assert [event.revision for event in events] == list(range(len(events)))
+
+
+def test_events_are_signed_and_carry_the_crop_that_was_read() -> None:
+    event = drive_past(Follower("gate", CameraSettings(), InstantDesk(), signature=SIGNATURE))[-1]
+    assert event.backend == "onnxruntime fp32 cpu"
+    assert event.models == {"detector-cpu": "abc", "reader-cpu": "def"}
+    assert event.crop is not None
+    assert event.frame_index == event.crop.frame.index
+    assert event.box == event.crop.detection.box
+
+
+def test_the_same_looks_give_the_same_events() -> None:
+    first, second = (drive_past(Follower("gate", CameraSettings(), InstantDesk())) for _ in range(2))
+    assert first == second
+
+
+def test_a_frame_that_was_not_looked_at_changes_nothing() -> None:
+    follower = Follower("gate", CameraSettings(), InstantDesk())
+    events = []
+    for index in range(60):
+        found = None if index % 2 else [plate_at(index // 2)]
+        events += follower.follow(Look(road_frame(index, 30.0), found))
+    events += follower.end()
+    plain = drive_past(Follower("gate", CameraSettings(), InstantDesk()))
+    assert [(e.kind, e.plate) for e in events] == [(e.kind, e.plate) for e in plain]
+
+
+def test_a_masked_plate_is_not_read() -> None:
+    mask = PlaceSettings(mask=(((0, 0), (1, 0), (1, 1), (0, 1)),))
+    settings = CameraSettings(tracking=TrackingSettings(places=mask))
+    desk = InstantDesk()
+    assert drive_past(Follower("gate", settings, desk)) == []
+    assert desk.asked == []
+
+
+def test_crops_are_asked_for_until_a_text_is_settled() -> None:
+    desk = InstantDesk()
+    drive_past(Follower("gate", CameraSettings(), desk))
+    assert 3 <= len(desk.asked) < 25
+    assert {entry.crop.track_id for entry in desk.asked} == {desk.asked[0].crop.track_id}
+
+
+def test_marks_follow_the_plate_on_frames_that_were_not_looked_at() -> None:
+    follower = Follower("gate", CameraSettings(), InstantDesk())
+    assert follower.marks(road_frame(0)) == []
+    for index in range(20):
+        follower.follow(Look(road_frame(index), [plate_at(index)]))
+    (mark,) = follower.marks(road_frame(20))
+    assert mark.text == "AB12CDE"
+    assert mark.is_seen
+    assert mark.box[0] == pytest.approx(plate_at(20).box[0], abs=2)
+
+
+def test_a_camera_that_falls_silent_ends_its_visits_once() -> None:
+    follower = Follower("gate", CameraSettings(), InstantDesk())
+    assert follower.silent(100) == []
+    for index in range(20):
+        follower.follow(Look(road_frame(index), [plate_at(index)]))
+    assert follower.silent(0.2) == []
+    assert [event.kind for event in follower.silent(60)] == [EventKind.FINAL]
+    assert follower.silent(61) == []
+    assert follower.end() == []
+
+
+def test_a_hard_cut_ends_the_tracks() -> None:
+    follower = Follower("gate", CameraSettings(), InstantDesk())
+    for index in range(20):
+        follower.follow(Look(road_frame(index), [plate_at(index)]))
+    other = Planes(PixelFormat.GRAY8, (np.random.default_rng(2).integers(0, 255, ROAD.shape, np.uint8),))
+    follower.follow(Look(replace(road_frame(20), planes=other), [plate_at(20)]))
+    assert [mark.text for mark in follower.marks(road_frame(20))] == [""]
+
+
+def test_an_unknown_plate_format_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no plate format called xx"):
+        Follower("gate", CameraSettings(formats=("xx",)), InstantDesk())
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (360, 640, 3)])
+def test_pictures_of_any_size_can_be_followed(shape: tuple[int, int, int]) -> None:
+    planes = Planes(PixelFormat.BGR, (np.zeros(shape, np.uint8),))
+    picture = replace(make_frame(0), width=shape[1], height=shape[0], planes=planes)
+    assert Follower("gate", CameraSettings(), InstantDesk()).follow(Look(picture, [])) == []
