@@ -225,7 +225,9 @@ class VisitKeeper:
         for visit in list(self._visits):
             self._watch(visit)
             events += self._told(visit)
-            if self._now_s - visit.path.seen_s >= self._settings.visits.final_after_s:
+            is_over = self._now_s - visit.path.seen_s >= self._settings.visits.final_after_s
+            # What was told of burned-in text is taken back at once.
+            if is_over or (visit.silenced == "burned_in" and visit.told):
                 events += self._close(visit)
         return events
 
