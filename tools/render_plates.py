@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -29,6 +30,7 @@ from anpr_stream.synth.plates import SCENE, SynthPlate, render_plate
 from anpr_stream.types import Image
 from tools.training.packs import Record, write_pack
 
+Made = TypeVar("Made")
 CHUNK = 500
 """Plates rendered from one random state."""
 
@@ -111,20 +113,19 @@ def render_all(studio: Studio, options: argparse.Namespace) -> Iterator[tuple[Re
     """Render `options.count` plates in `options.workers` processes, in a fixed order."""
     work = partial(render_chunk, studio, options.quality, options.seed)
     chunks = range(-(-options.count // CHUNK))
-    made = _in_order(work, chunks, options.workers)
+    made = in_order(work, chunks, options.workers)
     yield from (
         item for number, item in enumerate(item for part in made for item in part) if number < options.count
     )
 
 
-def _in_order(
-    work: partial[list[tuple[Record, bytes]]], chunks: range, workers: int
-) -> Iterator[list[tuple[Record, bytes]]]:
+def in_order(work: Callable[[int], Made], numbers: range, workers: int) -> Iterator[Made]:
+    """Yield `work(number)` for all numbers in order, made by `workers` processes."""
     if workers == 1:
-        yield from map(work, chunks)
+        yield from map(work, numbers)
         return
     with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(work, chunks)
+        yield from pool.map(work, numbers, chunksize=max(1, min(16, len(numbers) // (4 * workers))))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -19,6 +19,8 @@ class Appearance(Section):
     """Font families of `anpr_stream.synth.fonts`, the likeliest first."""
     text_height: float = Field(default=0.68, gt=0.2, lt=1.0)
     """Height of the characters as a part of the plate's height (one line) or of half of it."""
+    text_centre: float = Field(default=0.5, gt=0.2, lt=0.8)
+    """Middle of the characters as a part of the plate's height, from the top."""
     letter_scale: float = Field(default=1.0, gt=0.4, le=1.0)
     """Height of letters as a part of that of digits (Russia: 58 to 76 mm)."""
     strip: str = ""
@@ -27,6 +29,10 @@ class Appearance(Section):
     """Colour of the band."""
     strip_right: str = ""
     """Text of a second band at the right edge; a space draws it empty."""
+    header: str = ""
+    """Colour of a bar along the upper edge, in which the small print stands (Mercosur); empty for none."""
+    rim: str = ""
+    """Colour of a broad rim around the sheet; empty for none."""
     foreign: tuple[str, ...] = ()
     """Words in another script, of which one is printed for each `~` of a pattern."""
     foreign_font: str = "arabic"

@@ -30,6 +30,16 @@ def bands(rng: Rng, image: Image, look: Appearance, x_px_mm: float, ink: Colour)
     return left, right
 
 
+def rim_and_header(rng: Rng, image: Image, look: Appearance) -> None:
+    """Draw the bar along the upper edge and the broad rim that some plates have."""
+    height, width = image.shape[:2]
+    if look.header:
+        image[: round(height * float(rng.uniform(0.2, 0.27)))] = jittered(rng, colour(look.header), 14)
+    if look.rim:
+        thick = max(2, round(height * float(rng.uniform(0.05, 0.12))))
+        cv2.rectangle(image, (0, 0), (width - 1, height - 1), jittered(rng, colour(look.rim), 10), thick)
+
+
 def _band(rng: Rng, image: Image, shade: str, width_px: float, at_right: bool) -> float:
     height, width = image.shape[:2]
     width_px *= float(rng.uniform(0.85, 1.1))
@@ -60,7 +70,9 @@ def small_print(rng: Rng, image: Image, look: Appearance, ink: Colour, printed_a
     text = pick(rng, look.small)
     height, width = image.shape[:2]
     shade = jittered(rng, ink if rng.random() < 0.6 else pick(rng, EMBLEM_COLOURS), 20)
-    top = rng.random() < 0.7
+    if look.header:
+        shade = WHITE
+    top = bool(look.header) or look.text_centre > 0.5 or (look.text_centre == 0.5 and rng.random() < 0.7)
     high = float(rng.uniform(0.09, 0.16)) * height
     mask = fonts.word(text, "arabic" if text.isascii() or "·" in text else look.foreign_font)
     if mask is not None:
@@ -107,7 +119,7 @@ def fittings(rng: Rng, image: Image, look: Appearance, ink: Colour) -> None:
     if rng.random() < 0.45:
         for x, y in pick(rng, BOLTS):
             _bolt(rng, image, (round(x * width), round(y * height)))
-    if rng.random() < (0.4 if look.small else 0.04):
+    if rng.random() < (0.45 if look.text_height < 0.5 else 0.02):
         for x in pick(rng, ((0.06,), (0.94,), (0.06, 0.94))):
             y = float(pick(rng, (0.1, 0.88)))
             _sticker(rng, image, (x * width, y * height), height)

@@ -18,6 +18,10 @@ from anpr_stream.synth.fonts import CAP_PX, PAD_PX
 from anpr_stream.synth.layout import Placed, Style, random_style, set_line
 from anpr_stream.types import Image
 
+OTHER_FONT = 0.1
+"""Share of plates in a font that their country does not use: home-made, foreign or worn ones."""
+SMALL_FIRST_LINE = 0.1
+"""Share of two-line plates whose first line is smaller than the second."""
 MIN_CONTRAST = 55
 MONOSPACED = {"fe", "mono", "russian", "china"}
 _EMBOSS = np.array([[-1, -1, 0], [-1, 0, 1], [0, 1, 1]], np.float32)
@@ -88,6 +92,7 @@ def render_face(
     background, ink = _colours(rng, look, artwork)
     image = _sheet(rng, size, background, artwork)
     sheet = _Sheet(image, size[0] / width_mm, size[1] / height_mm)
+    decor.rim_and_header(rng, image, look)
     left, right = decor.bands(rng, image, look, sheet.x_px_mm, ink)
     placed = _place(rng, look, printed, (left / sheet.x_px_mm, width_mm - right / sheet.x_px_mm), height_mm)
     decor.small_print(rng, image, look, ink, bool(artwork))
@@ -142,34 +147,30 @@ def _sheet(rng: Rng, size: tuple[int, int], background: Colour, artwork: Artwork
 def _place(
     rng: Rng, look: Appearance, printed: list[str], sides_mm: tuple[float, float], height_mm: float
 ) -> list[Placed]:
-    family = pick(rng, look.fonts, 1.5)
+    family = pick(rng, look.fonts, 1.5) if rng.random() > OTHER_FONT else pick(rng, fonts.LATIN)
     style = random_style(rng, pick(rng, fonts.family(family), 1.4), family in MONOSPACED, look.letter_scale)
-    cap_mm = (
-        look.text_height
-        * height_mm
-        / len(printed)
-        * float(rng.uniform(0.9, 1.08))
-        * (1.15 if len(printed) > 1 else 1)
-    )
     foreign = fonts.word(pick(rng, look.foreign), look.foreign_font) if look.foreign else None
+    margin_mm = float(rng.uniform(0.02, 0.06)) * (sides_mm[1] - sides_mm[0])
+    left_mm, width_mm = sides_mm[0] + margin_mm, sides_mm[1] - sides_mm[0] - 2 * margin_mm
     placed: list[Placed] = []
-    slack_mm = height_mm - cap_mm * len(printed)
-    gap_mm = slack_mm / (len(printed) + 1) + (
-        0.0 if len(printed) == 1 else float(rng.uniform(-0.1, 0.05)) * slack_mm
-    )
-    top_mm = (height_mm - len(printed) * cap_mm - (len(printed) - 1) * gap_mm) / 2 + float(
-        rng.normal(0, 0.012)
-    ) * height_mm
-    for number, line in enumerate(printed):
-        margin = (0.03 + 0.03 * float(rng.random())) * (sides_mm[1] - sides_mm[0])
-        area = (
-            sides_mm[0] + margin,
-            top_mm + number * (cap_mm + gap_mm),
-            sides_mm[1] - sides_mm[0] - 2 * margin,
-            cap_mm,
-        )
-        placed += _with_region(rng, line, style, area, foreign)
+    for line, (top_mm, cap_mm) in zip(printed, _rows(rng, look, len(printed), height_mm), strict=True):
+        placed += _with_region(rng, line, style, (left_mm, top_mm, width_mm, cap_mm), foreign)
     return placed
+
+
+def _rows(rng: Rng, look: Appearance, lines: int, height_mm: float) -> list[tuple[float, float]]:
+    """Return top and height of each line's capitals."""
+    inked_mm = look.text_height * height_mm * float(rng.uniform(0.9, 1.08))
+    middle_mm = height_mm * (look.text_centre + float(rng.normal(0, 0.012)))
+    if lines == 1:
+        return [(middle_mm - inked_mm / 2, inked_mm)]
+    inked_mm = min(1.15 * inked_mm, 0.88 * height_mm)
+    gap_mm = (height_mm - inked_mm) * float(rng.uniform(0.2, 0.38))
+    upper = (
+        float(rng.uniform(0.34, 0.45)) if rng.random() < SMALL_FIRST_LINE else float(rng.normal(0.5, 0.012))
+    )
+    top_mm = middle_mm - (inked_mm + gap_mm) / 2
+    return [(top_mm, upper * inked_mm), (top_mm + upper * inked_mm + gap_mm, (1 - upper) * inked_mm)]
 
 
 def _with_region(

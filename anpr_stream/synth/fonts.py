@@ -103,6 +103,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "korean": ("NanumGothicBold.ttf", "NanumBarunGothicBold.ttf"),
     "thai": ("FreeSerifBold.ttf", "FreeSerif.ttf"),
 }
+LATIN = tuple(FAMILIES)[:-5]
+"""The families that hold the 36 characters."""
 PACKAGES = {
     "fonts-b612": "B612", "fonts-tiresias": "tiresias", "fonts-play": "Play", "fonts-opendin": "OSP",
     "fonts-roadgeek": "RG2014", "fonts-urw-base35": "Nimbus URW", "fonts-open-sans": "OpenSans",

@@ -101,7 +101,7 @@ def _items(printed: str, style: Style, foreign: Image | None) -> Iterator[_Item]
             shown = min(width, cell)
             yield _Item(symbol, mask, cell, (cell - shown) / 2, scale)
         else:
-            lead = 0.1 if symbol == "~" else 0.0
+            lead = 0.18 if symbol == "~" else 0.0
             yield _Item(symbol, mask, width + 2 * lead, lead, scale)
 
 

@@ -25,16 +25,18 @@ def read_picture(path: Path) -> Image:
     return np.asarray(picture, np.uint8)
 
 
-def load_pictures(folder: Path, split: str = "train", complete: bool = False) -> list[Image]:
+def load_pictures(folder: Path, split: str = "train", empty: bool = False) -> list[Image]:
     """Load the pictures of one split of a data set in this project's form (`labels.jsonl`).
 
     Args:
         folder: the set, e.g. `negatives`.
         split: which part of it.
-        complete: only pictures in which every plate is labelled.
+        empty: only pictures that are known to hold no plate.
     """
     records = map(json.loads, (folder / "labels.jsonl").read_text("utf-8").splitlines())
-    wanted = (r for r in records if r["split"] == split and (r["complete"] or not complete))
+    wanted = (
+        r for r in records if r["split"] == split and (not empty or (r["complete"] and not r["plates"]))
+    )
     return [read_picture(folder / r["image"]) for r in wanted]
 
 
