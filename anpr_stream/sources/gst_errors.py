@@ -68,10 +68,15 @@ class BusReader:
             elif message.type == Gst.MessageType.ELEMENT:
                 self._read_status(message.get_structure())
 
-    def fault(self) -> SourceError | None:
-        """The first error, told for people; None while there is none. May ask the network why."""
+    @property
+    def has_error(self) -> bool:
+        """Whether anything went wrong so far."""
+        return self._error is not None
+
+    def fault(self) -> SourceError:
+        """The first error, told for people. May ask the network why, which takes some seconds."""
         if self._error is None:
-            return None
+            return SourceError(f"{self._address.shown} does not start", "source-broken")
         error, detail = self._error
         slug, what = self._explain(error, detail)
         return SourceError(f"{self._address.shown} {what}", slug)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,8 @@ class Mapping:
         self.__array_interface__ = np.frombuffer(info.data, np.uint8).__array_interface__
 
     def __del__(self) -> None:
-        self._buffer.unmap(self._info)
+        if not sys.is_finalizing():  # PyGObject's types are gone then, and unmapping would crash
+            self._buffer.unmap(self._info)
 
 
 def map_buffer(buffer: Any) -> Image:

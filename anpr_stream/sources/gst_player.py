@@ -54,9 +54,8 @@ class Player:
         self._sink = self._build()
         if not change_state(self._pipeline, Gst.State.PLAYING, START_LIMIT_S):
             self._bus.drain()
-            fault = self._bus.fault()
             self.close()
-            raise fault or SourceError(f"{address.shown} does not start", "source-broken")
+            raise self._bus.fault()
 
     def pull(self, limit_s: float) -> Picture | None:
         """Wait for the next picture; see `Session`."""
@@ -64,13 +63,10 @@ class Player:
         self._bus.drain()
         if sample is not None:
             return self._picture(sample)
-        fault = self._fault or self._bus.fault()
-        if not self._codec and (fault or self._sink.is_eos()):
-            raise self._no_video(fault)
-        if fault:
-            raise fault
+        if self._fault or self._bus.has_error:
+            raise self._why()
         if self._sink.is_eos():
-            raise EndOfStream
+            raise EndOfStream if self._codec else self._no_video()
         if not self._codec and not self._address.is_live and not self._is_reading():
             raise SourceError(f"{self._address.shown} {UNPLAYABLE[1]}", UNPLAYABLE[0])
         return None
@@ -162,10 +158,14 @@ class Player:
     def _note_unknown(self, _parse: Any, _pad: Any, caps: Any) -> None:
         self._seen.append(caps.get_structure(0).get_name())
 
-    def _no_video(self, fault: SourceError | None) -> SourceError:
-        if not self._seen:
-            return fault or SourceError(f"{self._address.shown} holds no stream", "source-no-video")
-        found = ", ".join(sorted(set(self._seen)))
+    def _why(self) -> SourceError:
+        """What went wrong; sound that nobody takes counts as a fault where there is no video."""
+        if self._fault:
+            return self._fault
+        return self._no_video() if self._seen and not self._codec else self._bus.fault()
+
+    def _no_video(self) -> SourceError:
+        found = ", ".join(sorted(set(self._seen))) or "nothing"
         return SourceError(f"{self._address.shown} has no video track (it holds {found})", "source-no-video")
 
     def _picture(self, sample: Any) -> Picture:

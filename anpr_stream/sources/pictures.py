@@ -32,7 +32,7 @@ def load_picture(path: Path) -> Image:
     """
     check_file(path)
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_BGR)
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     except (cv2.error, MemoryError) as error:
         raise SourceError(f"{path} is too large or damaged: {_first_line(error)}", "source-damaged") from None
     if image is None:

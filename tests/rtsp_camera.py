@@ -1,0 +1,139 @@
+"""A camera on the loopback: an RTSP server in a process of its own, which may die or hang.
+
+python -m tests.rtsp_camera --port 0 [--user NAME --password WORD] [--certificate FILE.pem]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gio, GLib, Gst, GstRtspServer  # noqa: E402
+
+from tests.media import HEIGHT, WIDTH, picture, timed_buffer  # noqa: E402
+
+FPS = 15
+ROOT = Path(__file__).parents[1]
+LAUNCH = (
+    f"( appsrc name=in is-live=true format=time caps=video/x-raw,format=BGR,width={WIDTH},height={HEIGHT},"
+    f"framerate={FPS}/1 ! videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency "
+    f"speed-preset=ultrafast key-int-max={FPS} ! rtph264pay name=pay0 pt=96 config-interval=1 )"
+)
+
+
+class Camera:
+    """Starts and ends the server's process; a context manager."""
+
+    def __init__(
+        self, port: int = 0, user: str = "", password: str = "", certificate: Path | None = None
+    ) -> None:
+        command = [sys.executable, "-m", "tests.rtsp_camera", "--port", str(port)]
+        if user:
+            command += ["--user", user, "--password", password]
+        if certificate:
+            command += ["--certificate", str(certificate)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        word, self.port = self._process.stdout.readline().split()
+        assert word == "ready"
+        self.port = int(self.port)
+
+    def url(self, path: str = "live", scheme: str = "rtsp", login: str = "") -> str:
+        """Where a player finds it."""
+        return f"{scheme}://{login}127.0.0.1:{self.port}/{path}"
+
+    def hang(self) -> None:
+        """Stop it in the middle: connections stay open, nothing comes."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `hang`."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def die(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.die()
+
+
+def feed(_factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia) -> None:
+    """Give each new viewer numbered pictures, at the camera's pace."""
+    source = media.get_element().get_by_name("in")
+
+    def push() -> None:
+        begun_s = time.monotonic()
+        for number in range(1 << 12):
+            time.sleep(max(0.0, begun_s + number / FPS - time.monotonic()))
+            buffer = timed_buffer(picture(number), number / FPS, [number / FPS], 0)
+            if source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
+                return
+
+    threading.Thread(target=push, daemon=True).start()
+
+
+def login(
+    server: GstRtspServer.RTSPServer, factory: GstRtspServer.RTSPMediaFactory, args: argparse.Namespace
+) -> None:
+    """Ask for a name and password, over TLS where a certificate is given."""
+    auth = GstRtspServer.RTSPAuth()
+    if args.certificate:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(args.certificate))
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "viewer")
+    if args.user:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(args.user, args.password), token)
+    else:
+        auth.set_default_token(token)
+    factory.add_role_from_structure(
+        Gst.Structure.from_string("viewer, media.factory.access=true, media.factory.construct=true")[0]
+    )
+    server.set_auth(auth)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", default="0")
+    parser.add_argument("--user", default="")
+    parser.add_argument("--password", default="")
+    parser.add_argument("--certificate", default="")
+    args = parser.parse_args()
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_service(args.port)
+    server.set_address("127.0.0.1")
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(LAUNCH)
+    factory.set_latency(0)
+    factory.connect("media-configure", feed)
+    if args.user or args.certificate:
+        login(server, factory, args)
+    server.get_mount_points().add_factory("/live", factory)
+    loop = GLib.MainLoop()
+    assert server.attach(None)
+    print("ready", server.get_bound_port(), flush=True)
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()

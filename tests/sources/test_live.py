@@ -1,0 +1,306 @@
+"""Live cameras through real RTSP and HTTP on the loopback: they die, hang, refuse and come back."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import pytest
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
+from anpr_stream.interfaces import Source
+from anpr_stream.sources import open_source, probe
+from anpr_stream.sources.clock import SystemClock
+from anpr_stream.types import Frame, SourceState
+from tests.media import HEIGHT, WIDTH, number_in, picture
+from tests.rtsp_camera import FPS, Camera
+
+pytestmark = pytest.mark.timeout(180)
+QUICK = {"retry_min_s": 0.05, "retry_max_s": 0.3, "stall_min_s": 2.0, "connect_limit_s": 20.0}
+
+
+@pytest.fixture(scope="module")
+def camera() -> Iterator[Camera]:
+    with Camera() as running:
+        yield running
+
+
+def settings(**more: object) -> SourceSettings:
+    return SourceSettings(**{**QUICK, **more})  # type: ignore[arg-type]
+
+
+def take(source: Source, count: int) -> list[Frame]:
+    """The first frames of a source, which is then closed."""
+    taken = []
+    for frame in source.frames():
+        taken.append(frame)
+        if len(taken) == count:
+            source.close()
+    return taken
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_frames_come_numbered_and_timed(camera: Camera, transport: str) -> None:
+    source = open_source(camera.url(), settings(transport=transport), "cam")
+    before_s = SystemClock().utc_s()
+    frames = take(source, 20)
+    assert [frame.index - frames[0].index for frame in frames] == [
+        number_in(frame) - number_in(frames[0]) for frame in frames
+    ], "a frame's number counts those that newer ones pushed out"
+    assert all((frame.width, frame.height) == (WIDTH, HEIGHT) for frame in frames)
+    assert all(one.pts_s < other.pts_s for one, other in pairwise(frames))
+    assert all(before_s - 1 < frame.utc_s <= SystemClock().utc_s() for frame in frames)
+    status = source.status()
+    assert (status.state, status.frames, status.reconnects) == (SourceState.ENDED, 20, 0)
+    assert frames[-1].index + 1 == 20 + status.dropped.get("newer frame", 0)
+
+
+def test_a_slow_consumer_gets_the_newest_frames(camera: Camera) -> None:
+    source = open_source(camera.url(), settings(), "cam")
+    frames = source.frames()
+    first = next(frames)
+    threading.Event().wait(1.5)
+    next(frames)  # the one that waited in the sink
+    newest = next(frames)
+    assert newest.index - first.index == number_in(newest) - number_in(first) > FPS
+    assert SystemClock().utc_s() - newest.utc_s < 1.0
+    assert source.status().dropped["newer frame"] >= FPS
+    source.close()
+
+
+def test_the_cameras_clock_is_told_by_its_sender_reports(camera: Camera) -> None:
+    from anpr_stream.sources.gst_player import Player
+    from anpr_stream.sources.locate import locate
+
+    player = Player(locate(camera.url(), settings()), settings())
+    while (shot := player.pull(1.0)) is None or shot.camera_utc_s is None:
+        pass
+    assert abs(shot.camera_utc_s - SystemClock().utc_s()) < 30
+    player.close()
+
+
+def test_names_and_passwords_open_a_camera() -> None:
+    with Camera(user="anna", password="s3:cr@t") as locked:
+        in_url = locked.url(login="anna:s3%3Acr%40t@")
+        assert probe(in_url, settings()).width == WIDTH
+        assert probe(locked.url(), settings(user="anna", password="s3:cr@t")).width == WIDTH
+        for url in (locked.url(login="anna:wrong@"), locked.url()):
+            with pytest.raises(SourceError, match="refuses user and password") as caught:
+                probe(url, settings())
+            assert caught.value.reason_slug == "source-auth"
+            assert "wrong" not in str(caught.value)
+
+
+def test_an_encrypted_camera_shows_its_certificate(tmp_path: Path) -> None:
+    pem = tmp_path / "camera.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    names = f"-addext subjectAltName=IP:127.0.0.1 -keyout {pem} -out {tmp_path / 'ca.pem'}"
+    subprocess.run(f"{make} {names}".split(), check=True, capture_output=True)
+    pem.write_text(pem.read_text() + (tmp_path / "ca.pem").read_text())
+    with Camera(certificate=pem) as encrypted:
+        url = encrypted.url(scheme="rtsps")
+        assert probe(url, settings(tls_verify=False)).width == WIDTH
+        assert probe(url, settings(tls_ca=tmp_path / "ca.pem")).width == WIDTH
+        with pytest.raises(SourceError, match=r"rtsps://"):
+            probe(url, settings())
+
+
+def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(SourceError, match=r"ca\.pem holds no certificates"):
+        probe("rtsps://127.0.0.1:1/x", settings(tls_ca=tmp_path / "ca.pem"))
+
+
+def test_a_wrong_path_and_a_closed_port_are_told_apart() -> None:
+    with Camera() as running:
+        with pytest.raises(SourceError, match="has no such stream") as caught:
+            probe(running.url("other"), settings())
+        assert caught.value.reason_slug == "source-not-found"
+        closed = running.url()
+    with pytest.raises(SourceError, match="refuses the connection") as caught:
+        probe(closed, settings())
+    assert caught.value.reason_slug == "source-refused"
+
+
+def test_a_host_that_is_none_and_a_usb_camera_that_is_not_there() -> None:
+    with pytest.raises(SourceError, match=r"no host is named camera\.invalid|does not answer"):
+        probe("rtsp://camera.invalid/x", settings())
+    with pytest.raises(SourceError, match="usb:77 is not there"):
+        probe("usb:77", settings())
+
+
+def test_a_camera_that_dies_twice_comes_back_twice() -> None:
+    running = Camera()
+    source = open_source(running.url(), settings(), "cam")
+    seen: list[tuple[int, int, float]] = []
+    for frame in source.frames():
+        is_new_life = not seen or frame.segment > seen[-1][0]
+        seen.append((frame.segment, frame.index, frame.pts_s))
+        if is_new_life and frame.segment > 0:
+            assert source.status().reconnects == frame.segment
+        if is_new_life and len({segment for segment, _, _ in seen}) == 3:
+            source.close()
+        elif is_new_life:
+            running.die()
+            running = Camera(running.port)
+    running.die()
+    assert seen == sorted(seen), "segments, numbers and times never go back"
+    assert source.status().reason == ""
+
+
+def test_a_camera_that_hangs_is_noticed_and_rebuilt() -> None:
+    running = Camera()
+    source = open_source(running.url(), settings(), "cam")
+    frames = source.frames()
+    first = next(frames)
+    running.hang()
+    reasons = follow_reasons(source)
+    replacement = threading.Thread(target=lambda: revive(running, source, reasons))
+    replacement.start()
+    after = next(frame for frame in frames if frame.segment > first.segment)
+    assert after.pts_s > first.pts_s
+    assert any("hangs: no frame for" in reason for reason in reasons)
+    source.close()
+    replacement.join()
+    running.die()
+
+
+def follow_reasons(source: Source) -> set[str]:
+    """Collect what the status says, in a thread of its own, until the source is closed."""
+    reasons: set[str] = set()
+
+    def follow() -> None:
+        while source.status().state is not SourceState.ENDED:
+            reasons.add(source.status().reason)
+            threading.Event().wait(0.005)
+
+    threading.Thread(target=follow, daemon=True).start()
+    return reasons
+
+
+def revive(running: Camera, source: Source, reasons: set[str]) -> None:
+    while not any("hangs" in reason for reason in reasons):
+        threading.Event().wait(0.02)
+    running.resume()
+
+
+def test_a_hung_camera_never_slows_another(camera: Camera) -> None:
+    with Camera() as hung:
+        bad = open_source(hung.url(), settings(connect_limit_s=1.0), "bad")
+        hung.hang()
+        thread = threading.Thread(target=lambda: list(bad.frames()))
+        thread.start()
+        good = open_source(camera.url(), settings(), "good")
+        frames = take(good, 3 * FPS)
+        assert frames[-1].pts_s - frames[0].pts_s < 2 * len(frames) / FPS
+        assert good.status().reconnects == 0
+        assert bad.status().frames == 0
+        bad.close()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_the_reason_stays_visible_while_a_camera_is_gone() -> None:
+    with Camera() as running:
+        url = running.url(login="anna:geheim@")
+    source = open_source(url, settings(), "cam")
+    thread = threading.Thread(target=lambda: list(source.frames()))
+    thread.start()
+    while source.status().reconnects < 3:
+        thread.join(0.02)
+    assert "refuses the connection" in source.status().reason
+    assert "geheim" not in source.status().reason
+    assert "rtsp://anna:***@127.0.0.1" in source.status().reason
+    source.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+class MjpegCamera(BaseHTTPRequestHandler):
+    """An old network camera: pictures one after the other, behind basic authentication."""
+
+    def do_GET(self) -> None:
+        if self.path != "/mjpg":
+            return self.send_error(404)
+        if self.headers.get("Authorization") != "Basic YW5uYTpnZWhlaW0=":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.end_headers()
+            return None
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cut")
+        self.end_headers()
+        for number in range(40):
+            jpeg = cv2.imencode(".jpg", picture(number))[1].tobytes()
+            head = f"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+            self.wfile.write(head.encode() + jpeg + b"\r\n")
+            threading.Event().wait(0.04)
+        return None
+
+    def log_message(self, *_: object) -> None:
+        """Keep the tests quiet."""
+
+
+@pytest.fixture
+def mjpeg() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), MjpegCamera) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_http_cameras_send_jpegs(mjpeg: str) -> None:
+    source = open_source(f"http://anna:geheim@{mjpeg}/mjpg", settings(), "cam")
+    frames = take(source, 10)
+    numbers = [number_in(frame) for frame in frames]
+    assert numbers == sorted(set(numbers))
+    assert frames[0].planes.full_range, "JPEG's luma is 0..255"
+    assert frames[-1].pts_s > frames[0].pts_s
+    with pytest.raises(SourceError, match="refuses user and password"):
+        probe(f"http://anna:wrong@{mjpeg}/mjpg", settings())
+    with pytest.raises(SourceError, match="404"):
+        probe(f"http://anna:geheim@{mjpeg}/other", settings())
+
+
+def test_an_http_camera_that_ends_is_asked_again(mjpeg: str) -> None:
+    source = open_source(f"http://anna:geheim@{mjpeg}/mjpg", settings(), "cam")
+    segments = set()
+    for frame in source.frames():
+        segments.add(frame.segment)
+        if len(segments) == 2:
+            source.close()
+    assert segments == {0, 1}
+
+
+def test_a_test_picture_needs_no_camera() -> None:
+    source = open_source("test:width=320&height=240&fps=50", settings(), "cam")
+    frames = take(source, 5)
+    assert [(frame.width, frame.height) for frame in frames] == [(320, 240)] * 5
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_files_and_threads_do_not_pile_up(camera: Camera, tmp_path: Path) -> None:
+    def cycle() -> None:
+        take(open_source(camera.url(), settings(), "cam"), 2)
+        with pytest.raises(SourceError):
+            probe(camera.url("other"), settings())
+
+    cycle()
+    gc.collect()
+    files, threads = open_files(), threading.active_count()
+    for _ in range(6):
+        cycle()
+    gc.collect()
+    assert open_files() <= files + 3
+    assert threading.active_count() <= threads + 2

@@ -1,0 +1,139 @@
+"""What a source's text means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
+from anpr_stream.sources.locate import Kind, check_file, hide_password, locate, natural_key
+
+PLAIN = SourceSettings()
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "target", "host", "port"),
+    [
+        ("rtsp://cam/live", Kind.RTSP, "rtsp://cam/live", "cam", 554),
+        ("RTSP://cam:8554/a?b=c", Kind.RTSP, "rtsp://cam:8554/a?b=c", "cam", 8554),
+        ("rtsps://[fe80::1]:322/x", Kind.RTSP, "rtsps://[fe80::1]:322/x", "fe80::1", 322),
+        ("http://cam/mjpg", Kind.HTTP, "http://cam/mjpg", "cam", 80),
+        ("https://cam/mjpg", Kind.HTTP, "https://cam/mjpg", "cam", 443),
+        ("usb:0", Kind.USB, "/dev/video0", "", 0),
+        ("/dev/video3", Kind.USB, "/dev/video3", "", 0),
+        ("test:pattern=ball", Kind.TEST, "pattern=ball", "", 0),
+    ],
+)
+def test_live_sources(text: str, kind: Kind, target: str, host: str, port: int) -> None:
+    address = locate(text, PLAIN)
+    assert (address.kind, address.target, address.host, address.port) == (kind, target, host, port)
+    assert address.is_live
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "expected"),
+    [
+        ("rtsp://anna:s%40t@cam/x", PLAIN, ("anna", "s@t")),
+        ("rtsp://cam/x", SourceSettings(user="bob", password=SecretStr("pw")), ("bob", "pw")),
+        ("rtsp://anna:1@cam/x", SourceSettings(user="bob", password=SecretStr("pw")), ("anna", "1")),
+        ("rtsp://anna@cam/x", SourceSettings(password=SecretStr("pw")), ("anna", "pw")),
+        ("rtsp://cam/x", PLAIN, (None, None)),
+    ],
+)
+def test_names_and_passwords(
+    url: str, settings: SourceSettings, expected: tuple[str | None, str | None]
+) -> None:
+    address = locate(url, settings)
+    assert (address.user, address.password) == expected
+    assert "@" not in address.target
+
+
+@pytest.mark.parametrize("word", ["geheim", "a:b", "p%40ss"])
+def test_passwords_are_never_shown(word: str) -> None:
+    address = locate(f"rtsp://anna:{word}@cam/x", PLAIN)
+    assert word not in repr(address)
+    assert address.shown == hide_password(f"rtsp://anna:{word}@cam/x") == "rtsp://anna:***@cam/x"
+    assert "pw" not in repr(locate("rtsp://cam/x", SourceSettings(password=SecretStr("pw"))))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ftp://cam/x", "ftp:// is not known"),
+        ("rtsp:///x", "names no host"),
+        ("rtsp://cam:port/x", "is no valid URL"),
+        ("rtsp://anna:geheim@cam:99999/x", r"rtsp://anna:\*\*\*@cam:99999/x is no valid URL"),
+        ("usb:front", r"a USB camera is usb:0"),
+        ("nowhere.mp4", "does not exist"),
+        ("no*where/*.mp4", "holds no video and no picture"),
+    ],
+)
+def test_texts_that_mean_nothing(text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        locate(text, PLAIN)
+
+
+def test_a_folder_plays_its_clips_in_natural_order(tmp_path: Path) -> None:
+    touch(tmp_path, "clip10.mp4", "clip2.mp4", "Clip1.MP4", "notes.txt", "thumb.jpg", "deep/clip3.mp4")
+    address = locate(str(tmp_path), PLAIN)
+    assert address.kind is Kind.CLIPS
+    assert [path.name for path in address.paths] == ["Clip1.MP4", "clip2.mp4", "clip10.mp4"]
+    assert not address.is_live
+
+
+def test_patterns_choose(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.mp4", "b/2.mp4", "b/3.mkv", "b/4.jpg")
+    assert [p.name for p in locate(f"{tmp_path}/**/*.mp4", PLAIN).paths] == ["1.mp4", "2.mp4"]
+    assert locate(f"{tmp_path}/b/*.jpg", PLAIN).kind is Kind.PICTURES
+
+
+def test_a_file_with_a_patterns_letters_in_its_name_is_a_file(tmp_path: Path) -> None:
+    touch(tmp_path, "drive [1].mp4")
+    assert locate(str(tmp_path / "drive [1].mp4"), PLAIN).paths == (tmp_path / "drive [1].mp4",)
+
+
+def test_a_folder_of_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "b.png", "a.TIFF", "readme.md")
+    address = locate(str(tmp_path), PLAIN)
+    assert (address.kind, [path.name for path in address.paths]) == (Kind.PICTURES, ["a.TIFF", "b.png"])
+
+
+def test_a_file_url_is_a_path(tmp_path: Path) -> None:
+    touch(tmp_path, "my clip.mp4")
+    assert locate(f"file://{tmp_path}/my%20clip.mp4", PLAIN).paths == (tmp_path / "my clip.mp4",)
+
+
+def test_an_unknown_suffix_is_left_to_gstreamer(tmp_path: Path) -> None:
+    touch(tmp_path, "export.dat")
+    assert locate(str(tmp_path / "export.dat"), PLAIN).kind is Kind.CLIPS
+
+
+def test_empty_and_forbidden_files_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty, locked = tmp_path / "empty.mp4", tmp_path / "locked.mp4"
+    empty.touch()
+    locked.write_bytes(b"x")
+    with pytest.raises(SourceError, match=r"empty\.mp4 is empty"):
+        check_file(empty)
+    with pytest.raises(SourceError, match="is no file"):
+        check_file(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "open", refuse)  # the tests may run as root, whom no mode stops
+    with pytest.raises(SourceError, match=r"locked.mp4 may not be read: check its permissions"):
+        check_file(locked)
+
+
+def test_natural_order_of_mixed_names() -> None:
+    names = ["x", "10", "9", "a2b10", "a2b9", "A1"]
+    assert sorted(names, key=lambda name: natural_key(Path(name))) == ["9", "10", "A1", "a2b9", "a2b10", "x"]

@@ -1,0 +1,222 @@
+"""Recordings that are damaged, foreign or several: told in one line, and the rest is played."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
+from anpr_stream.sources import open_source, probe
+from anpr_stream.types import Frame, SourceState
+from tests.media import FPS, number_in, render, wait_for_end
+
+PLAIN = SourceSettings()
+
+
+def fault(path: Path) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        list(open_source(str(path), PLAIN, "cam").frames())
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def cut(clip: Path, keep: float) -> Path:
+    data = clip.read_bytes()
+    clip.write_bytes(data[: int(len(data) * keep)])
+    return clip
+
+
+def write_text(path: Path) -> None:
+    path.write_text("this is a text file, whatever its name says\n" * 99)
+
+
+def write_noise(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 99)
+
+
+def write_sound(path: Path) -> None:
+    from anpr_stream.sources.gst_runtime import Gst
+
+    sound = f'audiotestsrc num-buffers=20 ! audioconvert ! avenc_aac ! mp4mux ! filesink location="{path}"'
+    pipeline = Gst.parse_launch(sound)
+    pipeline.set_state(Gst.State.PLAYING)
+    wait_for_end(pipeline)
+
+
+def write_headless(path: Path) -> None:
+    """An mp4 whose index would have come last and never did."""
+    render(path.with_suffix(".mov"), frames=20).rename(path)
+    cut(path, 0.7)
+
+
+def write_foreign(path: Path) -> None:
+    """A container that is well known around a codec that nobody knows."""
+    clip = render(path.with_suffix(".avi"), "mjpeg", frames=5)
+    clip.write_bytes(clip.read_bytes().replace(b"MJPG", b"ZZZZ"))
+    clip.rename(path)
+
+
+@pytest.mark.parametrize(
+    ("write", "slug", "words"),
+    [
+        (Path.touch, "source-empty", "is empty"),
+        (write_text, "source-not-video", "is no video"),
+        (write_noise, "source-not-video", "is no video"),
+        (write_sound, "source-no-video", "has no video track (it holds audio/mpeg)"),
+        (write_headless, "source-damaged", "was the recording cut off before it was closed?"),
+        (write_foreign, "source-codec", "gstreamer1.0-libav"),
+    ],
+    ids=["empty", "text", "noise", "sound only", "no index", "unknown codec"],
+)
+def test_what_cannot_be_played_says_why(
+    tmp_path: Path, write: Callable[[Path], None], slug: str, words: str
+) -> None:
+    path = tmp_path / "clip.mp4"
+    write(path)
+    error = fault(path)
+    assert error.reason_slug == slug
+    assert error.message.startswith(str(path))
+    assert words in error.message
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_broken_index_never_hangs(tmp_path: Path, attempt: int) -> None:
+    """parsebin swallows the error now and then; whether it does is a race."""
+    path = tmp_path / f"clip{attempt}.mp4"
+    path.write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0\0\xff\xffmdat" + bytes(900))
+    assert fault(path).reason_slug in ("source-damaged", "source-not-video", "source-no-video")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi"])
+def test_a_cut_off_clip_is_played_up_to_there(tmp_path: Path, suffix: str) -> None:
+    clip = cut(render(tmp_path / f"clip{suffix}", "mjpeg" if suffix == ".avi" else "h264", frames=60), 0.6)
+    source = open_source(str(clip), PLAIN, "cam")
+    numbers = [number_in(frame) for frame in source.frames()]
+    assert numbers == list(range(len(numbers)))
+    assert 10 < len(numbers) < 50
+    assert source.status().state is SourceState.ENDED
+    if suffix in (".mp4", ".mkv"):  # the others' headers do not say how long they should be
+        assert "is cut off" in source.status().reason
+        assert source.status().dropped["cut off"] == pytest.approx(60 - len(numbers), abs=2)
+
+
+def test_damage_in_the_middle_does_not_end_a_clip(tmp_path: Path) -> None:
+    clip = render(tmp_path / "clip.ts", frames=60)
+    data = bytearray(clip.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
+    clip.write_bytes(data)
+    frames = list(open_source(str(clip), PLAIN, "cam").frames())
+    assert len(frames) > 45
+    assert frames[-1].pts_s > 5
+
+
+def drive(folder: Path, **settings: object) -> list[Frame]:
+    source = open_source(str(folder), SourceSettings(**settings), "cam")  # type: ignore[arg-type]
+    return list(source.frames())
+
+
+def test_a_folder_is_one_drive(tmp_path: Path) -> None:
+    for order, name in enumerate(["clip2.avi", "clip10.avi", "clip11.avi"]):
+        render(tmp_path / name, "mjpeg", frames=10, first=10 * order)
+    frames = drive(tmp_path)
+    assert [number_in(frame) for frame in frames] == list(range(30))
+    assert [frame.index for frame in frames] == list(range(30))
+    assert [frame.pts_s for frame in frames] == pytest.approx(
+        [number / FPS for number in range(30)], abs=0.01
+    )
+    assert {frame.segment for frame in frames} == {0}
+    start_s = frames[0].utc_s - frames[0].pts_s
+    assert all(frame.utc_s - frame.pts_s == pytest.approx(start_s) for frame in frames)
+
+
+def test_every_nth_counts_over_the_whole_drive(tmp_path: Path) -> None:
+    for order in range(3):
+        render(tmp_path / f"{order}.avi", "mjpeg", frames=5, first=5 * order)
+    assert [number_in(frame) for frame in drive(tmp_path, every=4)] == [0, 4, 8, 12]
+
+
+def stamp(clip: Path, created_s: int) -> Path:
+    """Set an mp4's creation time (ISO 14496-12, 8.2.2: seconds from 1904)."""
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mvhd") + 8
+    data[start : start + 4] = (created_s + 2_082_844_800).to_bytes(4, "big")
+    clip.write_bytes(data)
+    return clip
+
+
+def test_a_gap_between_clips_cuts_the_drive(tmp_path: Path) -> None:
+    day_s = 1_700_000_000
+    for name, after_s in (("1.mp4", 0), ("2.mp4", 1), ("3.mp4", 5), ("4.mp4", 4000)):
+        stamp(render(tmp_path / name, frames=10), day_s + after_s)
+    frames = drive(tmp_path)
+    firsts = frames[::10]
+    assert [frame.segment for frame in firsts] == [0, 0, 0, 1]
+    assert [frame.utc_s - day_s for frame in firsts] == pytest.approx([0, 1, 5, 4000], abs=0.3)
+    assert [frame.pts_s for frame in firsts] == pytest.approx([0, 1, 5, 4000], abs=0.3)
+
+
+def test_a_told_start_moves_the_whole_drive(tmp_path: Path) -> None:
+    for name, after_s in (("1.mp4", 0), ("2.mp4", 100)):
+        stamp(render(tmp_path / name, frames=10), 1_700_000_000 + after_s)
+    frames = drive(tmp_path, start_time="2024-05-01T12:00:00+02:00")
+    assert frames[0].utc_s == pytest.approx(1_714_557_600, abs=0.3)
+    assert frames[10].utc_s - frames[0].utc_s == pytest.approx(100, abs=0.3)
+
+
+def test_a_bad_clip_in_a_drive_is_skipped_and_counted(tmp_path: Path) -> None:
+    render(tmp_path / "1.avi", "mjpeg", frames=5)
+    write_text(tmp_path / "2.avi")
+    (tmp_path / "3.avi").touch()
+    render(tmp_path / "4.avi", "mjpeg", frames=5, first=5)
+    source = open_source(str(tmp_path), PLAIN, "cam")
+    assert [number_in(frame) for frame in source.frames()] == list(range(10))
+    status = source.status()
+    assert status.dropped == {"unplayable clip": 2}
+    assert status.state is SourceState.ENDED
+    assert "3.avi is empty" in status.reason
+
+
+def test_a_drive_of_bad_clips_fails(tmp_path: Path) -> None:
+    write_text(tmp_path / "1.avi")
+    write_noise(tmp_path / "2.avi")
+    source = open_source(str(tmp_path), PLAIN, "cam")
+    with pytest.raises(SourceError, match=r"1\.avi is no video"):
+        list(source.frames())
+    assert source.status().state is SourceState.FAILED
+    assert "1.avi is no video" in source.status().reason
+
+
+def test_probe_says_why_not(tmp_path: Path) -> None:
+    write_text(tmp_path / "clip.mp4")
+    with pytest.raises(SourceError, match=r"clip\.mp4 is no video"):
+        probe(str(tmp_path / "clip.mp4"), PLAIN)
+
+
+def test_without_gstreamer_the_packages_are_named(tmp_path: Path) -> None:
+    """In a process of its own, where PyGObject cannot be imported."""
+    (tmp_path / "gi").mkdir()
+    (tmp_path / "gi" / "__init__.py").write_text("raise ImportError('no gi here')\n")
+    (tmp_path / "clip.mp4").write_bytes(b"x")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from anpr_stream.config.source import SourceSettings\n"
+        "from anpr_stream.sources import open_source\n"
+        f"open_source({str(tmp_path / 'clip.mp4')!r}, SourceSettings(), 'cam')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert "GStreamer for Python is missing (no gi here)" in last
+    assert "sudo apt install python3-gi" in last
+
+
+def test_a_missing_element_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from anpr_stream.sources import gst_runtime
+
+    monkeypatch.setattr(gst_runtime.Gst.ElementFactory, "make", lambda *_: None)
+    with pytest.raises(SourceError, match=r"videoflip is missing: .*gstreamer1\.0-plugins-good"):
+        gst_runtime.make("videoflip")
