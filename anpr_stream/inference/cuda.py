@@ -142,6 +142,10 @@ class CudaDevice:
         """Start a copy from a buffer to a pinned array."""
         self._driver.memcpy_dtoh_async(host, buffer.address, stream)
 
+    def copy(self, target: int, source: int, size: int, stream: Stream) -> None:
+        """Start a copy of `size` bytes between two addresses on the device."""
+        self._driver.memcpy_dtod_async(target, source, size, stream)
+
     def launch(
         self, kernel: str, size: tuple[int, int, int], arguments: Sequence[Buffer | np.int32], stream: Stream
     ) -> None:

@@ -96,6 +96,9 @@ class Device(Protocol):
     def download(self, host: HostArray, buffer: Buffer, stream: Stream) -> None:
         """Start a copy from a buffer to a pinned array."""
 
+    def copy(self, target: int, source: int, size: int, stream: Stream) -> None:
+        """Start a copy of `size` bytes between two addresses on the device."""
+
     def launch(
         self, kernel: str, size: tuple[int, int, int], arguments: Sequence[Buffer | np.int32], stream: Stream
     ) -> None:

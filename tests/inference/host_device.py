@@ -110,6 +110,9 @@ class HostDevice:
         raw = host.reshape(-1).view(np.uint8)
         stream.put(lambda: np.copyto(raw, buffer.memory[: raw.size]))
 
+    def copy(self, target, source, size, stream) -> None:
+        stream.put(lambda: ctypes.memmove(target, source, size))
+
     def launch(self, kernel, size, arguments, stream) -> None:
         function = getattr(host_kernels(), kernel)
         values = [

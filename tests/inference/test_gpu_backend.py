@@ -8,8 +8,9 @@ import pytest
 from anpr_stream.errors import BackendError
 from anpr_stream.inference.frame_store import FrameStore
 from anpr_stream.interfaces import FrameBackend
-from tests.inference.gpu_helpers import copying_network, group_of_copies, member, random_frame
+from tests.inference.gpu_helpers import copying_network, group_of_copies, member
 from tests.inference.host_device import COMPILER, HostDevice
+from tools.gpu.kernels import random_frame
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 SIZE = (8, 16)

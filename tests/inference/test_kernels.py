@@ -9,9 +9,10 @@ import pytest
 
 from anpr_stream.inference.frame_store import color_terms
 from anpr_stream.types import ColorMatrix, PixelFormat
-from tests.inference.gpu_helpers import group_of_copies, random_frame
+from tests.inference.gpu_helpers import group_of_copies
 from tests.inference.host_device import COMPILER
 from tools import compile_kernels
+from tools.gpu.kernels import random_frame
 from tools.gpu.reference import letterboxed, rectified
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs g++")
