@@ -29,6 +29,8 @@ class Appearance(Section):
     """Colour of the band."""
     strip_right: str = ""
     """Text of a second band at the right edge; a space draws it empty."""
+    region: str = ""
+    """Letters that stand with a flag under what follows a `|`; empty for none."""
     header: str = ""
     """Colour of a bar along the upper edge, in which the small print stands (Mercosur); empty for none."""
     rim: str = ""

@@ -14,6 +14,7 @@ from anpr_stream.types import Image
 BAND_MM = 42.0
 GOLD = (40, 200, 240)
 WHITE = (240, 240, 240)
+FLAG = (WHITE, (160, 60, 30), (40, 40, 190))
 EMBLEM_COLOURS = ((60, 60, 190), (60, 140, 60), (160, 90, 40), (70, 190, 220), (120, 120, 120), (40, 40, 150))
 
 
@@ -96,17 +97,16 @@ def emblems(rng: Rng, image: Image, boxes: Sequence[tuple[float, float, float, f
 
 
 def region_marks(
-    rng: Rng, image: Image, bars: Sequence[tuple[float, float, float, float]], ink: Colour
+    rng: Rng, image: Image, look: Appearance, bars: Sequence[tuple[float, float, float, float]], ink: Colour
 ) -> None:
-    """Write RUS and a flag under the region that stands right of each bar (pixels `x y width height`)."""
-    width = image.shape[1]
-    for x, y, _, high in bars:
+    """Write letters and a flag under the region that stands right of each bar (pixels `x y width height`)."""
+    for x, y, _, high in bars if look.region else ():
         glyphs = pick(rng, fonts.family("helvetica"))
-        room, top = width - x, y + 0.78 * high
-        for number, char in enumerate("RUS"):
+        room, top = image.shape[1] - x, y + 0.78 * high
+        for number, char in enumerate(look.region):
             mask = stretched(glyphs[char], 0.13 * room, 0.2 * high)
             paste(image, mask, ink, x + (0.12 + 0.15 * number) * room, top)
-        for number, shade in enumerate(((235, 235, 235), (160, 60, 30), (40, 40, 190))):
+        for number, shade in enumerate(FLAG):
             left, upper = round(x + 0.64 * room), round(top + (0.2 + 0.2 * number) * 0.2 * high)
             cv2.rectangle(
                 image, (left, upper), (round(x + 0.85 * room), round(upper + 0.04 * high)), shade, -1

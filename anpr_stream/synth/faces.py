@@ -98,7 +98,7 @@ def render_face(
     decor.small_print(rng, image, look, ink, bool(artwork))
     image = _inked(rng, sheet, placed, ink, look)
     decor.emblems(rng, image, [_pixels(sheet, item) for item in placed if item.symbol == "@"])
-    decor.region_marks(rng, image, [_pixels(sheet, item) for item in placed if item.symbol == "|"], ink)
+    decor.region_marks(rng, image, look, [_pixels(sheet, item) for item in placed if item.symbol == "|"], ink)
     decor.fittings(rng, image, look, ink)
     lengths = tuple(sum(char.isalnum() for char in line) for line in printed)
     return Face(image, "".join(words), lengths, plate_format, width_mm / height_mm)
