@@ -1,0 +1,130 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from tools import convert_labels
+from tools.label_formats import FORMATS, LabelError, Labelled, Plate, lost
+
+QUAD = ((10.0, 12.0), (50.0, 10.0), (50.0, 22.0), (10.0, 24.0))
+PICTURES = [
+    Labelled(
+        "day/a.png",
+        200,
+        100,
+        (Plate((10.0, 10.0, 50.0, 24.0), "AB123", QUAD), Plate((100.5, 50.25, 140.0, 60.0))),
+    ),
+    Labelled("b.png", 64, 48, ()),
+    Labelled("c.png", 320, 240, (Plate((0.0, 0.0, 320.0, 240.0), "TW1"),)),
+]
+FILES = {"voc": "xml", "yolo": "txt", "coco": "coco.json", "csv": "labels.csv", "jsonl": "set/labels.jsonl"}
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    for picture in PICTURES:
+        path = folder / picture.image
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), np.zeros((picture.height, picture.width, 3), np.uint8))
+    return folder
+
+
+def stripped(picture, keeps):
+    plates = tuple(
+        Plate(plate.box, plate.text if "text" in keeps else None, plate.quad if "quad" in keeps else None)
+        for plate in picture.plates
+    )
+    return Labelled(picture.image, picture.width, picture.height, plates)
+
+
+def by_name(found):
+    return sorted(found, key=lambda picture: picture.image)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_gives_back_what_it_can_hold(name, tmp_path, pictures):
+    target = tmp_path / FILES[name]
+    FORMATS[name].write(PICTURES, target)
+    back = by_name(FORMATS[name].read(target, pictures))
+    for ours, read in zip(by_name(PICTURES), back, strict=True):
+        expected = stripped(ours, FORMATS[name].keeps)
+        assert (read.image, read.width, read.height) == (ours.image, ours.width, ours.height)
+        assert [(plate.text, plate.quad) for plate in read.plates] == [
+            (plate.text, plate.quad) for plate in expected.plates
+        ]
+        for plate, wanted in zip(read.plates, expected.plates, strict=True):
+            assert plate.box == pytest.approx(wanted.box, abs=0.02)
+
+
+def test_what_a_format_drops_is_counted():
+    assert lost(PICTURES, frozenset()) == {"text": 2, "quad": 1}
+    assert lost(PICTURES, frozenset({"text"})) == {"quad": 1}
+    assert lost(PICTURES, frozenset({"text", "quad"})) == {}
+
+
+def test_labelimgs_own_file_is_read(tmp_path):
+    (tmp_path / "car.xml").write_text(
+        "<annotation><folder>cars</folder><filename>car.jpg</filename>"
+        "<size><width>640</width><height>480</height><depth>3</depth></size>"
+        "<object><name>licence</name><pose>Unspecified</pose><bndbox><xmin>10</xmin><ymin>20</ymin>"
+        "<xmax>110</xmax><ymax>50</ymax></bndbox></object></annotation>"
+    )
+    found = FORMATS["voc"].read(tmp_path, tmp_path)
+    assert found == [Labelled("car.jpg", 640, 480, (Plate((10.0, 20.0, 110.0, 50.0)),))]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text", "message"),
+    [
+        ("voc", "a.xml", "<annotation>", r"a\.xml: "),
+        ("voc", "a.xml", "<annotation><size/></annotation>", r"a\.xml: no <size/width>"),
+        ("coco", "a.json", "{}", r"a\.json: not COCO"),
+        ("csv", "a.csv", "image,width\n", r"a\.csv: columns missing: height, text, x1"),
+        ("csv", "a.csv", "image,width,height,x1,y1,x2,y2,text\nb,9,9,1,x,3,4,\n", r"a\.csv:2: "),
+        ("jsonl", "a.jsonl", '\n{"image": 1}\n', r"a\.jsonl:2: "),
+    ],
+)
+def test_unreadable_labels_name_file_and_place(tmp_path, name, file, text, message):
+    (tmp_path / file).write_text(text)
+    with pytest.raises(LabelError, match=message):
+        FORMATS[name].read(tmp_path / file, tmp_path)
+
+
+def test_a_bad_yolo_line_is_named(tmp_path, pictures):
+    (tmp_path / "b.txt").write_text("0 0.5 0.5 0.1 0.1\n0 0.5\n")
+    with pytest.raises(LabelError, match=r"b\.txt:2: expected"):
+        FORMATS["yolo"].read(tmp_path, pictures)
+
+
+def test_pictures_get_the_same_split_every_time():
+    names = [f"picture{i}.jpg" for i in range(2000)]
+    splits = [convert_labels.split_of(name, 0.1, 0.2) for name in names]
+    assert splits == [convert_labels.split_of(name, 0.1, 0.2) for name in names]
+    assert splits.count("val") == pytest.approx(200, abs=45)
+    assert splits.count("test") == pytest.approx(400, abs=60)
+
+
+def test_the_command_converts_and_says_what_is_lost(tmp_path, pictures, capsys):
+    FORMATS["coco"].write(PICTURES, tmp_path / "coco.json")
+    assert convert_labels.main(["coco", str(tmp_path / "coco.json"), "yolo", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "3 pictures, 3 plates" in out
+    assert "yolo holds no text: 2 lost" in out
+    assert (tmp_path / "out" / "b.txt").read_text() == ""
+
+
+def test_ours_get_splits_country_and_completeness(tmp_path, capsys):
+    FORMATS["csv"].write(PICTURES, tmp_path / "a.csv")
+    target = tmp_path / "mine" / "labels.jsonl"
+    more = ["--country", "tw", "--val", "1", "--test", "0", "--incomplete"]
+    assert convert_labels.main(["csv", str(tmp_path / "a.csv"), "jsonl", str(target), *more]) == 0
+    lines = [json.loads(line) for line in target.read_text().splitlines()]
+    assert {(line["split"], line["country"], line["complete"]) for line in lines} == {("val", "tw", False)}
+    assert "train 0, val 3, test 0" in capsys.readouterr().out
+
+
+def test_the_command_ends_in_one_line_when_nothing_is_there(tmp_path, capsys):
+    assert convert_labels.main(["csv", str(tmp_path / "no.csv"), "voc", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith("convert_labels: ")

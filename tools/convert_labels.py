@@ -1,0 +1,91 @@
+"""Convert labels of plates: `python -m tools.convert_labels voc annotations/ jsonl mydata/labels.jsonl`.
+
+Towards `jsonl`, pictures get a split by a hash of their name (the same picture, the same split, always)
+and `--country`; what the target format cannot hold is counted and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.label_formats import FORMATS, LabelError, Labelled, jsonl_line, lost
+
+
+def split_of(image: str, val_share: float, test_share: float) -> str:
+    """`train`, `val` or `test` by a hash of the picture's name."""
+    place = int.from_bytes(hashlib.sha256(image.encode()).digest()[:4], "big") / 2**32
+    if place < test_share:
+        return "test"
+    return "val" if place < test_share + val_share else "train"
+
+
+def write_ours(pictures: Sequence[Labelled], target: Path, options: argparse.Namespace) -> Counter[str]:
+    """Write our `labels.jsonl` with splits; returns the number of pictures in each."""
+    splits = [split_of(picture.image, options.val, options.test) for picture in pictures]
+    more = {"country": options.country, "source": options.note, "complete": not options.incomplete}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lines = (
+        jsonl_line(picture, split=split, **more) for picture, split in zip(pictures, splits, strict=True)
+    )
+    target.write_text("".join(lines), encoding="utf-8")
+    return Counter(splits)
+
+
+def convert(options: argparse.Namespace) -> list[str]:
+    """Read, write, and say in lines what was done and what was lost.
+
+    Raises:
+        LabelError, OSError: the source cannot be read or the target not written.
+    """
+    source, target = FORMATS[options.source_format], FORMATS[options.target_format]
+    pictures = source.read(options.source, options.pictures or options.source)
+    plates = sum(len(picture.plates) for picture in pictures)
+    said = [f"{len(pictures)} pictures, {plates} plates"]
+    if options.target_format == "jsonl":
+        splits = write_ours(pictures, options.target, options)
+        said.append(", ".join(f"{split} {splits[split]}" for split in ("train", "val", "test")))
+    else:
+        target.write(pictures, options.target)
+    dropped = lost(pictures, target.keeps)
+    return said + [
+        f"{options.target_format} holds no {kind}: {count} lost" for kind, count in dropped.items()
+    ]
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="tools.convert_labels", description=__doc__)
+    made.add_argument("source_format", choices=FORMATS)
+    made.add_argument("source", type=Path, help="file, or folder for voc and yolo")
+    made.add_argument("target_format", choices=FORMATS)
+    made.add_argument("target", type=Path, help="file, or folder for voc and yolo")
+    made.add_argument(
+        "--pictures", type=Path, help="folder of the pictures (yolo); default: beside the labels"
+    )
+    made.add_argument("--val", type=float, default=0.1, help="share of pictures for validation (jsonl)")
+    made.add_argument("--test", type=float, default=0.1, help="share of pictures for the final test (jsonl)")
+    made.add_argument("--country", help="ISO 3166-1 alpha-2 in lower case (jsonl)")
+    made.add_argument("--note", default="", help="where the pictures come from (jsonl)")
+    made.add_argument(
+        "--incomplete", action="store_true", help="there are plates without a box in the pictures (jsonl)"
+    )
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Convert; 2 after one line on what is wrong."""
+    try:
+        said = convert(_parser().parse_args(arguments))
+    except (LabelError, OSError) as error:
+        print(f"convert_labels: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(said))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

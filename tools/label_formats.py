@@ -1,0 +1,331 @@
+"""Labels of plates as tools write them: Pascal VOC (labelimg), YOLO, COCO, CSV and our JSONL."""
+
+from __future__ import annotations
+
+import csv
+import json
+import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+Box = tuple[float, float, float, float]
+Quad = tuple[tuple[float, float], ...]
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+CLASS_NAME = "plate"
+COLUMNS = ("image", "width", "height", "x1", "y1", "x2", "y2", "text")
+
+
+class LabelError(Exception):
+    """Labels that cannot be read; the message names file and place."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One plate. `box`: x1 y1 x2 y2 in pixels; `quad`: four corners clockwise from its top left, or None;
+    `text`: None where unknown."""
+
+    box: Box
+    text: str | None = None
+    quad: Quad | None = None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One picture with all its plates; `image` is its path relative to the folder of pictures."""
+
+    image: str
+    width: int
+    height: int
+    plates: tuple[Plate, ...]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one format is read from a path and written to one; `keeps` names what it can hold beside boxes."""
+
+    read: Callable[[Path, Path], list[Labelled]]
+    write: Callable[[Sequence[Labelled], Path], None]
+    keeps: frozenset[str]
+
+
+def lost(pictures: Iterable[Labelled], keeps: frozenset[str]) -> dict[str, int]:
+    """What of `pictures` a format that `keeps` only so much would drop, counted by kind."""
+    plates = [plate for picture in pictures for plate in picture.plates]
+    counts = {
+        "text": sum(plate.text is not None for plate in plates),
+        "quad": sum(plate.quad is not None for plate in plates),
+    }
+    return {kind: count for kind, count in counts.items() if count and kind not in keeps}
+
+
+def _number(value: float) -> float:
+    return round(value, 2)
+
+
+def read_voc(source: Path, pictures: Path) -> list[Labelled]:
+    """One XML a picture, as labelimg writes them; a `text` element in an object is the plate's text.
+
+    Boxes are taken as they stand, from 0: labelimg does not follow the format's count from 1.
+    """
+    return [_voc_picture(path) for path in _files(source, ".xml")]
+
+
+def _voc_picture(path: Path) -> Labelled:
+    try:
+        root = ElementTree.parse(path).getroot()
+        width, height = (int(_voc_text(root, f"size/{side}")) for side in ("width", "height"))
+        plates = tuple(_voc_plate(found) for found in root.iter("object"))
+        return Labelled(_voc_text(root, "filename"), width, height, plates)
+    except (ElementTree.ParseError, ValueError, LabelError) as error:
+        raise LabelError(f"{path}: {error}") from error
+
+
+def _voc_plate(found: ElementTree.Element) -> Plate:
+    x1, y1, x2, y2 = (float(_voc_text(found, f"bndbox/{key}")) for key in ("xmin", "ymin", "xmax", "ymax"))
+    return Plate((x1, y1, x2, y2), found.findtext("text") or None)
+
+
+def _voc_text(element: ElementTree.Element, path: str) -> str:
+    text = element.findtext(path)
+    if text is None:
+        raise LabelError(f"no <{path}>")
+    return text
+
+
+def write_voc(pictures: Sequence[Labelled], target: Path) -> None:
+    """Write one XML a picture into the folder `target`."""
+    for picture in pictures:
+        root = ElementTree.Element("annotation")
+        ElementTree.SubElement(root, "filename").text = picture.image
+        _voc_numbers(root, "size", {"width": picture.width, "height": picture.height, "depth": 3})
+        for plate in picture.plates:
+            element = ElementTree.SubElement(root, "object")
+            ElementTree.SubElement(element, "name").text = CLASS_NAME
+            if plate.text is not None:
+                ElementTree.SubElement(element, "text").text = plate.text
+            names = ("xmin", "ymin", "xmax", "ymax")
+            _voc_numbers(element, "bndbox", dict(zip(names, map(_number, plate.box), strict=True)))
+        path = _side_file(target, picture.image, ".xml")
+        ElementTree.indent(root)
+        path.write_text(ElementTree.tostring(root, encoding="unicode"), encoding="utf-8")
+
+
+def _voc_numbers(parent: ElementTree.Element, name: str, numbers: dict[str, Any]) -> None:
+    element = ElementTree.SubElement(parent, name)
+    for key, value in numbers.items():
+        ElementTree.SubElement(element, key).text = str(value)
+
+
+def read_yolo(source: Path, pictures: Path) -> list[Labelled]:
+    """One text file a picture, `class cx cy w h` a plate in shares of the picture; any class is a plate.
+
+    Pictures without a text file have no plates, as YOLO's trainings take it.
+    """
+    return [_yolo_picture(path, source, pictures) for path in _pictures(pictures)]
+
+
+def _yolo_picture(path: Path, source: Path, pictures: Path) -> Labelled:
+    image = path.relative_to(pictures).as_posix()
+    width, height = _picture_size(path)
+    labels = source / Path(image).with_suffix(".txt")
+    lines = labels.read_text(encoding="utf-8").splitlines() if labels.exists() else []
+    plates = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            _, cx, cy, w, h = (float(value) for value in line.split())
+        except ValueError as error:
+            raise LabelError(f"{labels}:{number}: expected 'class cx cy w h', got '{line}'") from error
+        x1, y1, x2, y2 = (
+            (cx - w / 2) * width,
+            (cy - h / 2) * height,
+            (cx + w / 2) * width,
+            (cy + h / 2) * height,
+        )
+        plates.append(Plate((_number(x1), _number(y1), _number(x2), _number(y2))))
+    return Labelled(image, width, height, tuple(plates))
+
+
+def write_yolo(pictures: Sequence[Labelled], target: Path) -> None:
+    """Write one text file a picture into the folder `target`, empty where there is no plate."""
+    for picture in pictures:
+        lines = []
+        for plate in picture.plates:
+            x1, y1, x2, y2 = plate.box
+            centre = ((x1 + x2) / 2 / picture.width, (y1 + y2) / 2 / picture.height)
+            size = ((x2 - x1) / picture.width, (y2 - y1) / picture.height)
+            lines.append("0 " + " ".join(f"{value:.7f}" for value in (*centre, *size)) + "\n")
+        _side_file(target, picture.image, ".txt").write_text("".join(lines), encoding="utf-8")
+
+
+def read_coco(source: Path, pictures: Path) -> list[Labelled]:
+    """One JSON file; a four-cornered polygon is the quad, `attributes.text` the text."""
+    try:
+        data = json.loads(source.read_text(encoding="utf-8"))
+        plates: dict[int, list[Plate]] = defaultdict(list)
+        for annotation in data["annotations"]:
+            plates[annotation["image_id"]].append(_coco_plate(annotation))
+        return [
+            Labelled(image["file_name"], image["width"], image["height"], tuple(plates[image["id"]]))
+            for image in data["images"]
+        ]
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise LabelError(f"{source}: not COCO labels: {error!r}") from error
+
+
+def _coco_plate(annotation: dict[str, Any]) -> Plate:
+    x, y, width, height = annotation["bbox"]
+    polygons = annotation.get("segmentation") or []
+    corners = polygons[0] if isinstance(polygons, list) and len(polygons) == 1 else []
+    quad = tuple(zip(corners[::2], corners[1::2], strict=True)) if len(corners) == 8 else None
+    box = (x, y, _number(x + width), _number(y + height))
+    return Plate(box, annotation.get("attributes", {}).get("text"), quad)
+
+
+def write_coco(pictures: Sequence[Labelled], target: Path) -> None:
+    """Write all labels into the JSON file `target`."""
+    annotations = [
+        _coco_annotation(number, plate)
+        for number, picture in enumerate(pictures, 1)
+        for plate in picture.plates
+    ]
+    for number, annotation in enumerate(annotations, 1):
+        annotation["id"] = number
+    images = [
+        {"id": number, "file_name": picture.image, "width": picture.width, "height": picture.height}
+        for number, picture in enumerate(pictures, 1)
+    ]
+    categories = [{"id": 1, "name": CLASS_NAME}]
+    whole = {"images": images, "annotations": annotations, "categories": categories}
+    _write_json(target, whole)
+
+
+def _coco_annotation(image_id: int, plate: Plate) -> dict[str, Any]:
+    x1, y1, x2, y2 = plate.box
+    width, height = _number(x2 - x1), _number(y2 - y1)
+    made: dict[str, Any] = {"image_id": image_id, "category_id": 1, "iscrowd": 0}
+    made |= {"bbox": [x1, y1, width, height], "area": _number(width * height)}
+    if plate.quad is not None:
+        made["segmentation"] = [[value for corner in plate.quad for value in corner]]
+    if plate.text is not None:
+        made["attributes"] = {"text": plate.text}
+    return made
+
+
+def _write_json(target: Path, whole: dict[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+
+
+def read_csv(source: Path, pictures: Path) -> list[Labelled]:
+    """One row a plate, columns `COLUMNS`; a row without a box is a picture without plates."""
+    plates: dict[tuple[str, int, int], list[Plate]] = defaultdict(list)
+    with source.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        missing = set(COLUMNS) - set(rows.fieldnames or ())
+        if missing:
+            raise LabelError(f"{source}: columns missing: {', '.join(sorted(missing))}")
+        for row in rows:
+            try:
+                key = (row["image"], int(row["width"]), int(row["height"]))
+                found = plates[key]
+                if row["x1"]:
+                    box = tuple(float(row[name]) for name in ("x1", "y1", "x2", "y2"))
+                    found.append(Plate((box[0], box[1], box[2], box[3]), row["text"] or None))
+            except (TypeError, ValueError) as error:
+                raise LabelError(f"{source}:{rows.line_num}: {error}") from error
+    return [Labelled(*key, tuple(found)) for key, found in plates.items()]
+
+
+def write_csv(pictures: Sequence[Labelled], target: Path) -> None:
+    """Write all labels into the CSV file `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for picture in pictures:
+            head = (picture.image, picture.width, picture.height)
+            writer.writerows([*head, *map(_number, plate.box), plate.text or ""] for plate in picture.plates)
+            if not picture.plates:
+                writer.writerow([*head, "", "", "", "", ""])
+
+
+def read_jsonl(source: Path, pictures: Path) -> list[Labelled]:
+    """Our own `labels.jsonl`."""
+    found = []
+    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(_jsonl_picture(json.loads(line)))
+            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+                raise LabelError(f"{source}:{number}: {error!r}") from error
+    return found
+
+
+def _jsonl_picture(line: dict[str, Any]) -> Labelled:
+    plates = []
+    for plate in line["plates"]:
+        x1, y1, x2, y2 = plate["box"]
+        corners = plate.get("quad")
+        quad = tuple((x, y) for x, y in corners) if corners else None
+        plates.append(Plate((x1, y1, x2, y2), plate.get("text"), quad))
+    return Labelled(line["image"], line["width"], line["height"], tuple(plates))
+
+
+def jsonl_line(picture: Labelled, **more: object) -> str:
+    """One line of our `labels.jsonl`; `more` adds keys such as split and country."""
+    plates = [
+        {"box": list(map(_number, plate.box)), "quad": plate.quad, "text": plate.text}
+        for plate in picture.plates
+    ]
+    head = {"image": picture.image, "width": picture.width, "height": picture.height}
+    return json.dumps({**head, "kind": "scene", **more, "plates": plates}, separators=(",", ":")) + "\n"
+
+
+def write_jsonl(pictures: Sequence[Labelled], target: Path) -> None:
+    """Write our `labels.jsonl` without splits."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("".join(jsonl_line(picture) for picture in pictures), encoding="utf-8")
+
+
+def _files(source: Path, suffix: str) -> list[Path]:
+    found = sorted(source.rglob(f"*{suffix}")) if source.is_dir() else [source]
+    if not found:
+        raise LabelError(f"{source}: no {suffix} file in it")
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not found:
+        raise LabelError(f"{folder}: no picture in it; name the folder of pictures with --pictures")
+    return found
+
+
+def _picture_size(path: Path) -> tuple[int, int]:
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise LabelError(f"{path}: not a readable picture")
+    return int(picture.shape[1]), int(picture.shape[0])
+
+
+def _side_file(folder: Path, image: str, suffix: str) -> Path:
+    path = folder / Path(image).with_suffix(suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+FORMATS = {
+    "voc": Format(read_voc, write_voc, frozenset({"text"})),
+    "yolo": Format(read_yolo, write_yolo, frozenset()),
+    "coco": Format(read_coco, write_coco, frozenset({"text", "quad"})),
+    "csv": Format(read_csv, write_csv, frozenset({"text"})),
+    "jsonl": Format(read_jsonl, write_jsonl, frozenset({"text", "quad"})),
+}

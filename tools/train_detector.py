@@ -1,0 +1,108 @@
+"""Train the plate detector: `python -m tools.train_detector --data DATA --minutes 60`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from tools.training.detector import CONFIGS, YoloV3
+from tools.training.detector_data import DataError, Scenes, load_scenes
+from tools.training.detector_task import DetectorStream, DetectorTask, stream_batches
+from tools.training.loop import Loop, LoopOptions, TrainingError, pick_device
+from tools.training.packs import PackError, read_pack
+
+CALM_SHARE = 0.15
+"""The last part of the time, in which mosaics give way to whole pictures."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="tools.train_detector", description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="a folder of sets, or a detector pack")
+    made.add_argument(
+        "--crops", type=Path, help="a reader pack whose plates are pasted (for a detector pack)"
+    )
+    made.add_argument(
+        "--out", type=Path, default=Path("runs/detector"), help="folder for checkpoints, curves"
+    )
+    made.add_argument("--name", choices=CONFIGS, default="detector-cpu")
+    made.add_argument("--device", default="cpu", help="cpu or cuda")
+    made.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
+    made.add_argument("--resume", type=Path, help="go on from this last.pt")
+    made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
+    made.add_argument("--batch", type=int, help="pictures a step (cpu 16, cuda 64)")
+    made.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
+    made.add_argument(
+        "--threads", type=int, default=0, help="threads that train on a CPU; 0: PyTorch's choice"
+    )
+    made.add_argument("--validate-samples", type=int, default=20_000)
+    made.add_argument("--patience", type=int, default=0, help="validations without gain that end it; 0: none")
+    made.add_argument("--seed", type=int, default=1)
+    return made
+
+
+def training_scenes(options: argparse.Namespace) -> Scenes:
+    """Scenes to train on, with the plates to paste."""
+    found = load_scenes(options.data, "train", crops=True)
+    if options.crops is None:
+        return found
+    pack = read_pack(options.crops, "reader")
+    extra = [pack.picture(i) for i, record in enumerate(pack.records) if record["split"] == "train"]
+    return Scenes(found.scenes, found.crops + extra)
+
+
+def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTask:
+    """Load the data and make network and stream."""
+    cuda = device.type == "cuda"
+    workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
+    calm_at_s = time.monotonic() + 60 * options.minutes * (1 - CALM_SHARE)
+    stream = DetectorStream(
+        training_scenes(options), options.batch or (64 if cuda else 16), options.seed, calm_at_s
+    )
+    model = YoloV3(CONFIGS[options.name]).to(device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    val = load_scenes(options.data, "val").scenes
+    return DetectorTask(model, stream_batches(stream, workers, cuda), val, device)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Run the training that `options` ask for."""
+    torch.manual_seed(options.seed)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = pick_device(options.device)
+    loop_options = LoopOptions(
+        out=options.out,
+        minutes=options.minutes,
+        device=device,
+        learning_rate=options.rate,
+        weight_decay=0.02,
+        validate_samples=options.validate_samples,
+        patience=options.patience,
+        ema_decay=0.9995,
+        clip_norm=10.0,
+        resume=options.resume,
+        pretrained=options.pretrained,
+    )
+    Loop(build_task(options, device), loop_options).run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, train; 0, or 2 after one line on what is wrong."""
+    try:
+        train(parser().parse_args(arguments))
+    except (TrainingError, DataError, PackError) as error:
+        print(f"train_detector: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
