@@ -75,7 +75,7 @@ def small_print(rng: Rng, image: Image, look: Appearance, ink: Colour, printed_a
         shade = WHITE
     top = bool(look.header) or look.text_centre > 0.5 or (look.text_centre == 0.5 and rng.random() < 0.7)
     high = float(rng.uniform(0.09, 0.16)) * height
-    mask = fonts.word(text, "arabic" if text.isascii() or "·" in text else look.foreign_font)
+    mask = fonts.word(text, "wide" if text.isascii() or "·" in text else look.foreign_font)
     if mask is not None:
         wide = min(0.8 * width, len(text) * high * 0.62 * width / (height * 2.2))
         y = (0.04 if top else 0.95) * height - (0 if top else high)

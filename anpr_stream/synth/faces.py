@@ -149,13 +149,21 @@ def _place(
 ) -> list[Placed]:
     family = pick(rng, look.fonts, 1.5) if rng.random() > OTHER_FONT else pick(rng, fonts.LATIN)
     style = random_style(rng, pick(rng, fonts.family(family), 1.4), family in MONOSPACED, look.letter_scale)
-    foreign = fonts.word(pick(rng, look.foreign), look.foreign_font) if look.foreign else None
+    foreign = _foreign_word(rng, look)
     margin_mm = float(rng.uniform(0.02, 0.06)) * (sides_mm[1] - sides_mm[0])
     left_mm, width_mm = sides_mm[0] + margin_mm, sides_mm[1] - sides_mm[0] - 2 * margin_mm
     placed: list[Placed] = []
     for line, (top_mm, cap_mm) in zip(printed, _rows(rng, look, len(printed), height_mm), strict=True):
         placed += _with_region(rng, line, style, (left_mm, top_mm, width_mm, cap_mm), foreign)
     return placed
+
+
+def _foreign_word(rng: Rng, look: Appearance) -> Image | None:
+    """Return a random word of the format in its script; Arabic words are set narrow on many plates."""
+    word = fonts.word(pick(rng, look.foreign), look.foreign_font) if look.foreign else None
+    if word is None or look.foreign_font != "arabic":
+        return word
+    return stretched(word, word.shape[1] * float(rng.uniform(0.5, 1.0)), word.shape[0])
 
 
 def _rows(rng: Rng, look: Appearance, lines: int, height_mm: float) -> list[tuple[float, float]]:

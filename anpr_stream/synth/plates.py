@@ -22,6 +22,8 @@ CANVAS = (192, 96)
 """Width and height of a sample in pixels."""
 SCENE = (256, 128)
 """Width and height of what is rendered around a plate before it is seen from the side."""
+HAZE = 0.2
+"""Share of samples with little contrast: haze, flare, over- or underexposed sheeting."""
 CAR_COLOURS = (
     (30, 30, 30),
     (60, 60, 60),
@@ -160,6 +162,11 @@ def _lit(rng: Rng, image: Image) -> Image:
     cast = np.exp(rng.normal(0, 0.035, 3)) * gain
     table = np.clip((np.linspace(0, 1, 256)[:, None] ** gamma) * cast * 255, 0, 255).astype(np.uint8)
     image = np.asarray(cv2.LUT(image, table[None]), np.uint8)
+    if rng.random() < HAZE:
+        thin = float(rng.uniform(0.3, 0.85))
+        image = cv2.convertScaleAbs(image, alpha=thin, beta=255 * (1 - thin) * float(rng.random())).astype(
+            np.uint8
+        )
     if rng.random() < 0.08:
         image = np.asarray(
             cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8
