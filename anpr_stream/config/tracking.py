@@ -59,10 +59,10 @@ class TrackerSettings(Section):
 class CutSettings(Section):
     """When a picture does not follow on from the one before."""
 
-    min_change: Share = 0.7
-    """Change of the picture's structure (0 same .. 1 unrelated) that may be a hard cut. Too low: fast
-    pans end tracks; too high: cuts between like scenes are missed."""
-    over_usual: float = Field(default=3.0, ge=1.0)
+    min_change: Share = 0.42
+    """Change of the picture's layout (0 same .. 1 unrelated) that may be a hard cut. Too low: fast
+    motion at low frame rates ends tracks; too high: cuts between like scenes are missed."""
+    over_usual: float = Field(default=2.0, ge=1.0)
     """A cut must also change so many times more than the frames before it (moving cameras)."""
     motion_lag_s: Positive = 0.4
     """The scene's motion is measured against a picture so much older."""

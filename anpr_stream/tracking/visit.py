@@ -199,9 +199,10 @@ class Visit:
             self._static_s += step_s
             self._camera_moved_s = now_s
 
-    def suspect_burned_in(self) -> None:
-        """Take that the same text stood at the same pixels before a hard cut."""
-        self._static_s = float("inf")
+    def survive_cut(self, now_s: float) -> None:
+        """Take that the same text stood at the same pixels before a hard cut; the second time it is sure."""
+        self._static_s += self._settings.visits.burned_in_after_s / 2
+        self._camera_moved_s = now_s
 
     def take(self, crop: Crop, read: Read, other_boxes: tuple[Box, ...], now_s: float) -> None:
         """Take one of its reads."""

@@ -204,7 +204,7 @@ class VisitKeeper:
         elif not older.path.leads_to(younger.path):
             return False
         elif older.path.seen_s < self._cut_s <= younger.path.first_s and _is_same_spot(older, younger):
-            older.suspect_burned_in()
+            older.survive_cut(self._now_s)
         if younger.told is not None and older.told is not None:
             return False
         kept, gone = (older, younger) if younger.told is None else (younger, older)
