@@ -13,6 +13,7 @@ from anpr_stream.types import ColorMatrix, Image, PixelFormat, Planes
 
 FULL_RANGE = GstVideo.VideoColorRange(1)
 """GST_VIDEO_COLOR_RANGE_0_255, whose name in Python would begin with a digit."""
+READ = Gst.MapFlags.READ
 CAPS = "video/x-raw, format=(string){I420, NV12, GRAY8, BGR}"
 """What frames come as; decoders' other formats are converted to the nearest of these."""
 
@@ -29,6 +30,8 @@ class Layout:
     matrix: ColorMatrix
     offsets: tuple[int, ...]
     strides: tuple[int, ...]
+    shapes: tuple[tuple[int, int, int], ...]
+    """Rows, columns and bytes per pixel of each plane."""
 
     def planes(self, buffer: Any) -> Planes:
         """View a buffer as planes; the views keep it mapped for as long as any of them lives."""
@@ -36,7 +39,7 @@ class Layout:
         memory = map_buffer(buffer)
         arrays = tuple(
             _view(memory, offset, stride, *shape)
-            for offset, stride, shape in zip(offsets, strides, self._shapes(), strict=False)
+            for offset, stride, shape in zip(offsets, strides, self.shapes, strict=False)
         )
         return Planes(self.format, arrays, self.full_range, self.matrix, owner=memory)
 
@@ -47,25 +50,15 @@ class Layout:
             return self.offsets, self.strides
         return tuple(meta.offset), tuple(meta.stride)
 
-    def _shapes(self) -> tuple[tuple[int, int, int], ...]:
-        """Rows, columns and bytes per pixel of each plane."""
-        rows, columns = self.height, self.width
-        half_rows, half_columns = (rows + 1) // 2, (columns + 1) // 2
-        return {
-            PixelFormat.I420: ((rows, columns, 1), *2 * [(half_rows, half_columns, 1)]),
-            PixelFormat.NV12: ((rows, columns, 1), (half_rows, half_columns, 2)),
-            PixelFormat.GRAY8: ((rows, columns, 1),),
-            PixelFormat.BGR: ((rows, columns, 3),),
-        }[self.format]
-
 
 def layout_of(caps: Any) -> Layout:
     """Read a picture's layout from its caps."""
     info = GstVideo.VideoInfo.new_from_caps(caps)
     color = info.colorimetry
     is_bt709 = color.matrix == GstVideo.VideoColorMatrix.BT709
+    format = PixelFormat(info.finfo.name)
     return Layout(
-        PixelFormat(info.finfo.name),
+        format,
         info.width,
         info.height,
         info.fps_n / info.fps_d if info.fps_d else 0.0,
@@ -73,7 +66,18 @@ def layout_of(caps: Any) -> Layout:
         ColorMatrix.BT709 if is_bt709 else ColorMatrix.BT601,
         tuple(info.offset),
         tuple(info.stride),
+        _shapes(format, info.height, info.width),
     )
+
+
+def _shapes(format: PixelFormat, rows: int, columns: int) -> tuple[tuple[int, int, int], ...]:
+    half_rows, half_columns = (rows + 1) // 2, (columns + 1) // 2
+    return {
+        PixelFormat.I420: ((rows, columns, 1), *2 * [(half_rows, half_columns, 1)]),
+        PixelFormat.NV12: ((rows, columns, 1), (half_rows, half_columns, 2)),
+        PixelFormat.GRAY8: ((rows, columns, 1),),
+        PixelFormat.BGR: ((rows, columns, 3),),
+    }[format]
 
 
 class Mapping:
@@ -99,7 +103,7 @@ def map_buffer(buffer: Any) -> Image:
     With gst-python's overrides (Debian: python3-gst-1.0) they are the decoder's own memory; without
     them PyGObject hands out a copy.
     """
-    _, info = buffer.map(Gst.MapFlags.READ)
+    _, info = buffer.map(READ)
     if isinstance(info.data, memoryview):
         return np.asarray(Mapping(buffer, info))
     copied = np.frombuffer(info.data, np.uint8)
@@ -109,7 +113,7 @@ def map_buffer(buffer: Any) -> Image:
 
 def copies() -> bool:
     """Whether mapped buffers are copies here, for want of gst-python's overrides."""
-    _, info = (buffer := Gst.Buffer.new_wrapped(b"1")).map(Gst.MapFlags.READ)
+    _, info = (buffer := Gst.Buffer.new_wrapped(b"1")).map(READ)
     is_copy = not isinstance(info.data, memoryview)
     buffer.unmap(info)
     return is_copy

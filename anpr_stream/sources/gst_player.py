@@ -17,12 +17,13 @@ from anpr_stream.sources.gst_decoders import choose_decoder, codec_name
 from anpr_stream.sources.gst_errors import UNPLAYABLE, BusReader
 from anpr_stream.sources.gst_frames import CAPS, Layout, copies, layout_of
 from anpr_stream.sources.gst_inputs import open_input
-from anpr_stream.sources.gst_runtime import Gst, GstApp, change_state, make
+from anpr_stream.sources.gst_runtime import NO_TIME, SECOND, Gst, GstApp, change_state, make
 from anpr_stream.sources.locate import Address
 from anpr_stream.sources.session import EndOfStream, Picture, StreamInfo
 
 log = logging.getLogger(__name__)
 
+TIME = Gst.Format.TIME
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 2.0
 NTP_CAPS = Gst.Caps.from_string("timestamp/x-ntp")
@@ -59,7 +60,7 @@ class Player:
 
     def pull(self, limit_s: float) -> Picture | None:
         """Wait for the next picture; see `Session`."""
-        sample = self._sink.try_pull_sample(int(limit_s * Gst.SECOND))
+        sample = self._sink.try_pull_sample(int(limit_s * SECOND))
         self._bus.drain()
         if sample is not None:
             return self._picture(sample)
@@ -75,8 +76,8 @@ class Player:
         """What is known of the stream; complete once a picture was pulled."""
         duration_s = None
         if not self._address.is_live:
-            known, duration = self._pipeline.query_duration(Gst.Format.TIME)
-            duration_s = duration / Gst.SECOND if known and duration > 0 else None
+            known, duration = self._pipeline.query_duration(TIME)
+            duration_s = duration / SECOND if known and duration > 0 else None
         fps = self._layout.fps if self._layout else 0.0
         return StreamInfo(fps, self._codec, self._decoder, duration_s, self._bus.created_utc_s)
 
@@ -189,11 +190,12 @@ class Player:
 
     def _running_s(self, sample: Any, buffer: Any, layout: Layout) -> float:
         """Time since the stream began; a picture without a time follows one frame after the last."""
-        running = Gst.CLOCK_TIME_NONE
-        if buffer.pts != Gst.CLOCK_TIME_NONE:
-            running = sample.get_segment().to_running_time(Gst.Format.TIME, buffer.pts)
-        if running != Gst.CLOCK_TIME_NONE:
-            return float(running / Gst.SECOND)
+        running = NO_TIME
+        pts = buffer.pts
+        if pts != NO_TIME:
+            running = sample.get_segment().to_running_time(TIME, pts)
+        if running != NO_TIME:
+            return float(running / SECOND)
         return self._last_running_s + (1 / layout.fps if layout.fps and self._count else 0.0)
 
     def _number(self) -> int:
@@ -212,13 +214,13 @@ class Player:
         if not self._address.is_live:
             return 0.0
         now = self._pipeline.get_current_running_time()
-        return 0.0 if now == Gst.CLOCK_TIME_NONE else max(0.0, float(now / Gst.SECOND) - running_s)
+        return 0.0 if now == NO_TIME else max(0.0, float(now / SECOND) - running_s)
 
 
 def _camera_utc_s(buffer: Any) -> float | None:
     """The camera's own time of a picture, known once it has sent an RTCP sender report."""
     meta = buffer.get_reference_timestamp_meta(NTP_CAPS)
-    return None if meta is None else meta.timestamp / Gst.SECOND - NTP_TO_UNIX_S
+    return None if meta is None else meta.timestamp / SECOND - NTP_TO_UNIX_S
 
 
 def _link(elements: Any) -> None:

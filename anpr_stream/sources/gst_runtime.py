@@ -32,7 +32,11 @@ except (ImportError, ValueError) as missing:
 
 Gst.init(None)
 
-__all__ = ["PACKAGES", "GLib", "Gio", "Gst", "GstApp", "GstVideo", "change_state", "make", "package_of"]
+NO_TIME = Gst.CLOCK_TIME_NONE
+SECOND = Gst.SECOND
+"""PyGObject looks such names up anew each time, which the way of a frame can do without."""
+
+__all__ = ["NO_TIME", "SECOND", "GLib", "Gio", "Gst", "GstApp", "GstVideo", "change_state", "make"]
 
 PACKAGES = {
     "gstreamer1.0-plugins-base": "appsink appsrc videoconvert videotestsrc parsebin",

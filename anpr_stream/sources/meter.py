@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 from anpr_stream.metrics import CAMERA_RECONNECTS, CAMERA_UP, FRAMES, FRAMES_DROPPED
 from anpr_stream.types import SourceState, SourceStatus
@@ -15,54 +14,55 @@ class Meter:
     def __init__(self, camera: str) -> None:
         self._camera = camera
         self._lock = threading.Lock()
-        self._status = SourceStatus(SourceState.CONNECTING)
+        self._state = SourceState.CONNECTING
+        self._reason = self._decoder = ""
+        self._frames = self._reconnects = 0
+        self._fps = self._retry_in_s = 0.0
+        self._dropped: dict[str, int] = {}
         self._up = CAMERA_UP.labels(camera)
-        self._frames = FRAMES.labels(camera)
+        self._frames_total = FRAMES.labels(camera)
         self._up.set(0)
 
     def status(self) -> SourceStatus:
         """The present state."""
         with self._lock:
-            return self._status
-
-    def change(
-        self,
-        state: SourceState,
-        reason: str = "",
-        retry_in_s: float = 0.0,
-        decoder: str | None = None,
-        fps: float | None = None,
-    ) -> None:
-        """Enter a state; decoder and frame rate stay as they were where they are None."""
-        with self._lock:
-            old = self._status
-            self._status = replace(
-                old,
-                state=state,
-                reason=reason,
-                retry_in_s=retry_in_s,
-                decoder=old.decoder if decoder is None else decoder,
-                fps=old.fps if fps is None else fps,
+            return SourceStatus(
+                self._state,
+                self._reason,
+                self._decoder,
+                self._frames,
+                dict(self._dropped),
+                self._fps,
+                self._reconnects,
+                self._retry_in_s,
             )
+
+    def change(self, state: SourceState, reason: str = "", retry_in_s: float = 0.0) -> None:
+        """Enter a state."""
+        with self._lock:
+            self._state, self._reason, self._retry_in_s = state, reason, retry_in_s
         self._up.set(state is SourceState.RUNNING)
 
-    def frame(self, fps: float | None = None) -> None:
-        """Count a frame that is handed over."""
+    def opened(self, decoder: str, fps: float) -> None:
+        """Take note of what decodes the stream, and of the frame rate that it claims."""
         with self._lock:
-            old = self._status
-            self._status = replace(old, frames=old.frames + 1, fps=old.fps if fps is None else fps)
-        self._frames.inc()
+            self._decoder, self._fps = decoder, fps
+
+    def frame(self, fps: float = 0.0) -> None:
+        """Count a frame that is handed over; `fps` where it was measured."""
+        with self._lock:
+            self._frames += 1
+            self._fps = fps or self._fps
+        self._frames_total.inc()
 
     def dropped(self, reason: str, count: int = 1) -> None:
         """Count frames that are not handed over."""
         with self._lock:
-            dropped = self._status.dropped
-            total = dropped.get(reason, 0) + count
-            self._status = replace(self._status, dropped={**dropped, reason: total})
+            self._dropped[reason] = self._dropped.get(reason, 0) + count
         FRAMES_DROPPED.labels(self._camera, reason).inc(count)
 
     def reconnect(self, reason: str) -> None:
         """Count a rebuild of a lost camera."""
         with self._lock:
-            self._status = replace(self._status, reconnects=self._status.reconnects + 1)
+            self._reconnects += 1
         CAMERA_RECONNECTS.labels(self._camera, reason).inc()

@@ -60,7 +60,7 @@ def picture_frame(path: Path, name: str, index: int = 0, start_utc_s: float | No
 class PictureSource:
     """Pictures in order, each in a segment of its own, since nothing moves from one to the next.
 
-    One that cannot be read is skipped and counted (`dropped["unreadable picture"]`), unless all are so.
+    One that cannot be read is skipped and counted (`dropped["unreadable_picture"]`), unless all are so.
     """
 
     def __init__(self, name: str, paths: tuple[Path, ...], settings: SourceSettings) -> None:
@@ -74,7 +74,8 @@ class PictureSource:
     def frames(self) -> Iterator[Frame]:
         """Yield one frame per picture; see `Source`."""
         last_error: SourceError | None = None
-        self._meter.change(SourceState.RUNNING, decoder="OpenCV")
+        self._meter.opened("OpenCV", fps=0.0)
+        self._meter.change(SourceState.RUNNING)
         for index, path in enumerate(self._paths):
             if self._closed.is_set():
                 return
@@ -100,7 +101,7 @@ class PictureSource:
 
     def _skip(self, error: SourceError) -> None:
         log.warning("%s", error)
-        self._meter.dropped("unreadable picture")
+        self._meter.dropped("unreadable_picture")
 
     def _finish(self, error: SourceError | None) -> None:
         if error is not None and self._meter.status().frames == 0:

@@ -27,8 +27,8 @@ class RecordingSource:
     """One clip, or several in order; a `Source`.
 
     The same clips give the same frames each time. A clip that cannot be played is skipped and counted
-    (`dropped["unplayable clip"]`), unless it is the only one; the frames that a cut-off clip lacks are
-    counted too (`dropped["cut off"]`).
+    (`dropped["unplayable_clip"]`), unless it is the only one; the frames that a cut-off clip lacks are
+    counted too (`dropped["cut_off"]`).
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RecordingSource:
     def _skip(self, error: SourceError) -> None:
         log.warning("%s", error)
         self._note = error.message
-        self._meter.dropped("unplayable clip")
+        self._meter.dropped("unplayable_clip")
 
     def _clip(self, clip: Path) -> Iterator[Frame]:
         session = self._play(clip)
@@ -123,7 +123,8 @@ class RecordingSource:
             self._shift_s = self._start_utc_s(first_utc_s, is_guess=created_utc_s is None) - first_utc_s
         shifted = None if created_utc_s is None else created_utc_s + self._shift_s
         placement = self._timeline.place(shifted, guess_utc_s + self._shift_s)
-        self._meter.change(SourceState.RUNNING, self._note, decoder=info.decoder, fps=info.fps)
+        self._meter.opened(info.decoder, info.fps)
+        self._meter.change(SourceState.RUNNING, self._note)
         return placement
 
     def _start_utc_s(self, first_utc_s: float, *, is_guess: bool) -> float:
@@ -142,5 +143,5 @@ class RecordingSource:
         if missing_s > CUT_SHORT_S:
             self._note = f"{clip} is cut off: it ends {missing_s:.1f} s before its header says"
             log.warning("%s", self._note)
-            self._meter.dropped("cut off", max(1, round(missing_s * info.fps)))
+            self._meter.dropped("cut_off", max(1, round(missing_s * info.fps)))
         self._timeline.end(played_s)

@@ -171,13 +171,14 @@ class LiveSource:
 
     def _up(self, info: StreamInfo) -> None:
         log.info("%s: running, %s by %s", self._name, info.codec, info.decoder)
-        self._meter.change(SourceState.RUNNING, decoder=info.decoder, fps=info.fps)
+        self._meter.opened(info.decoder, info.fps)
+        self._meter.change(SourceState.RUNNING)
 
     def _frame(self, picture: Picture, index: int, offset_s: float, fps: float) -> Frame:
         if index > self._next_index:
-            self._meter.dropped("newer frame", index - self._next_index)
+            self._meter.dropped("newer_frame", index - self._next_index)
         self._next_index = index + 1
-        self._meter.frame(fps or None)
+        self._meter.frame(fps)
         pts_s = offset_s + picture.running_s
         return picture.frame(self._name, index, pts_s, self._utc_s(picture), self._segment)
 

@@ -60,7 +60,7 @@ def test_frames_come_numbered_and_timed(camera: Camera, transport: str) -> None:
     assert all(before_s - 1 < frame.utc_s <= SystemClock().utc_s() for frame in frames)
     status = source.status()
     assert (status.state, status.frames, status.reconnects) == (SourceState.ENDED, 20, 0)
-    assert frames[-1].index + 1 == 20 + status.dropped.get("newer frame", 0)
+    assert frames[-1].index + 1 == 20 + status.dropped.get("newer_frame", 0)
 
 
 def test_a_slow_consumer_gets_the_newest_frames(camera: Camera) -> None:
@@ -72,7 +72,7 @@ def test_a_slow_consumer_gets_the_newest_frames(camera: Camera) -> None:
     newest = next(frames)
     assert newest.index - first.index == number_in(newest) - number_in(first) > FPS
     assert SystemClock().utc_s() - newest.utc_s < 1.0
-    assert source.status().dropped["newer frame"] >= FPS
+    assert source.status().dropped["newer_frame"] >= FPS
     source.close()
 
 

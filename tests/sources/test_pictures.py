@@ -103,7 +103,7 @@ def test_a_folder_is_read_in_order_and_bad_ones_are_counted(tmp_path: Path) -> N
     assert [int(frame.planes.arrays[0][0, 0, 0]) for frame in frames] == [1, 9, 10]
     assert [(frame.index, frame.segment) for frame in frames] == [(0, 0), (2, 2), (3, 3)]
     status = source.status()
-    assert (status.state, status.frames, status.dropped) == (SourceState.ENDED, 3, {"unreadable picture": 1})
+    assert (status.state, status.frames, status.dropped) == (SourceState.ENDED, 3, {"unreadable_picture": 1})
     assert "p5.png" in status.reason
 
 

@@ -102,7 +102,7 @@ def test_a_cut_off_clip_is_played_up_to_there(tmp_path: Path, suffix: str) -> No
     assert source.status().state is SourceState.ENDED
     if suffix in (".mp4", ".mkv"):  # the others' headers do not say how long they should be
         assert "is cut off" in source.status().reason
-        assert source.status().dropped["cut off"] == pytest.approx(60 - len(numbers), abs=2)
+        assert source.status().dropped["cut_off"] == pytest.approx(60 - len(numbers), abs=2)
 
 
 def test_damage_in_the_middle_does_not_end_a_clip(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_bad_clip_in_a_drive_is_skipped_and_counted(tmp_path: Path) -> None:
     source = open_source(str(tmp_path), PLAIN, "cam")
     assert [number_in(frame) for frame in source.frames()] == list(range(10))
     status = source.status()
-    assert status.dropped == {"unplayable clip": 2}
+    assert status.dropped == {"unplayable_clip": 2}
     assert status.state is SourceState.ENDED
     assert "3.avi is empty" in status.reason
 

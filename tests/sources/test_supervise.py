@@ -131,7 +131,7 @@ def test_waiting_is_visible_and_close_interrupts_it() -> None:
 def test_frames_that_newer_ones_pushed_out_are_counted() -> None:
     source, _, _ = source_of([shot(0), shot(3), shot(4), shot(9)])
     assert [frame.index for frame in source.frames()] == [0, 3, 4, 9]
-    assert source.status().dropped == {"newer frame": 6}
+    assert source.status().dropped == {"newer_frame": 6}
 
 
 def test_arrival_and_not_processing_stamps_a_frame() -> None:
