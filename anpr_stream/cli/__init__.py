@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from anpr_stream import __version__
-from anpr_stream.cli import build, check
+from anpr_stream.cli import build, check, run
 from anpr_stream.errors import AnprError
 
 INTERRUPTED = 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("build")(build.build)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from anpr_stream.config.load import load_settings
+from anpr_stream.plates.formats import load_formats
 
 
 def check(
@@ -19,5 +20,7 @@ def check(
     Exit code 0 if the file is right, 78 if not.
     """
     settings = load_settings(config)
+    for camera in (settings, *settings.cameras.values()):
+        load_formats(camera.formats or None)
     cameras = ", ".join(settings.cameras) or "none"
     sys.stderr.write(f"{config}: right; cameras: {cameras}\n")

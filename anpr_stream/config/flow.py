@@ -15,6 +15,9 @@ class FlowSettings(Section):
     vehicles get more reads, at more cost (1000: every frame); lower: cheaper, but a vehicle that crosses
     the picture within four looks may be missed."""
 
+    max_duration_s: float | None = Field(default=None, ge=0)
+    """A source ends after so much stream time; null: never. For trials."""
+
     frames_waiting: int = Field(default=8, ge=1, le=64)
     """Frames of a recording that may wait between two stages. Higher: smoother, but a 1080p frame takes
     3 MB; lower: stages wait for one another. A live camera always keeps only its newest frame."""

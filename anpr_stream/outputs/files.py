@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -216,6 +217,20 @@ def file_sink(settings: FileOutput) -> LineSink:
         settings.path, int(settings.max_mb * 1_000_000), settings.keep, _header(settings.format)
     )
     return LineSink(target, _encoder(settings.format))
+
+
+def fresh_file_sink(path: Path, form: str) -> LineSink:
+    """Return a sink that writes one file of any size and replaces what was there.
+
+    Raises:
+        SinkError: the file cannot be opened.
+    """
+    if path.is_file():
+        try:
+            path.write_bytes(b"")
+        except OSError as error:
+            raise _refused(str(path), error) from error
+    return LineSink(RotatingFile(path, sys.maxsize, keep=1, header=_header(form)), _encoder(form))
 
 
 def _header(form: str) -> str | None:

@@ -30,6 +30,9 @@ WAITING_BYTES = 25_000_000
 SMALLEST_PX = 16
 """Encoders take no smaller pictures."""
 
+NOMINAL_FPS = 30
+"""Tells players how long the last picture lasts, no more: times are kept as they are."""
+
 CLOSE_LIMIT_S = 60
 
 
@@ -113,10 +116,12 @@ class VideoWriter:
         )
 
     def _start(self, image: Image, pts_s: float) -> None:
+        self._first_pts_s = pts_s
         height, width = image.shape[:2]
         self._size = (max(SMALLEST_PX, width & ~1), max(SMALLEST_PX, height & ~1))
-        self._first_pts_s = pts_s
-        caps = f"video/x-raw,format=BGR,width={self._size[0]},height={self._size[1]},framerate=0/1"
+        caps = (
+            f"video/x-raw,format=BGR,width={self._size[0]},height={self._size[1]},framerate={NOMINAL_FPS}/1"
+        )
         self._pipeline = self._gst.parse_launch(
             f"appsrc name=input format=time max-bytes=0 caps={caps}"
             f" ! videoconvert ! video/x-raw,format=I420 ! {self._encoder} ! h264parse"

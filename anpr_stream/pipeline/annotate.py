@@ -45,7 +45,7 @@ def _label(image: Image, text: str, corner: tuple[int, int], scale: float) -> No
 
 
 class Annotator:
-    """A `FrameObserver` that writes the annotated video in a thread of its own; a context manager."""
+    """Writes the annotated video in a thread of its own; a context manager."""
 
     def __init__(self, path: Path, on_error: Callable[[AnprError], None]) -> None:
         """Open the video.

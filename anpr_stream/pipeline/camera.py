@@ -46,10 +46,10 @@ class CameraStatus:
 
 
 class FrameObserver(Protocol):
-    """Sees every frame after its flow, with the plates in view; called in the camera's thread."""
+    """Sees every frame after its flow; called in the camera's thread."""
 
-    def __call__(self, frame: Frame, marks: Sequence[Mark]) -> None:
-        """Take a frame."""
+    def __call__(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
+        """Take a frame; `marks` gives the plates in view, for those who draw them."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class CameraRun:
             return
         self._emit(follower.follow(look), look.frame)
         if self._observer is not None:
-            self._observer(look.frame, follower.marks(look.frame))
+            self._observer(look.frame, follower.marks)
         with self._lock:
             self._status = replace(
                 self._status, looked_at=self._status.looked_at + 1, progress_s=now_s, error=""

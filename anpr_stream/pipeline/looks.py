@@ -6,7 +6,7 @@ camera gives its newest frame when the tracker is ready for it, and the others a
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from threading import Thread
@@ -74,15 +74,16 @@ class LookRate:
 class _Pump:
     """A thread that takes frames from a source; its error waits for whoever takes the frames."""
 
-    def __init__(self, source: Source, name: str) -> None:
+    def __init__(self, source: Source, name: str, max_duration_s: float | None) -> None:
         self.source = source
+        self._max_duration_s = float("inf") if max_duration_s is None else max_duration_s
         self.error: Exception | None = None
         self._thread = Thread(target=self._run, name=f"anpr-{name}", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            for frame in self.source.frames():
+            for frame in self._wanted():
                 self.take(frame)
         except Closed:
             pass
@@ -90,6 +91,15 @@ class _Pump:
             self.error = error
         finally:
             self.ended()
+
+    def _wanted(self) -> Iterator[Frame]:
+        first_pts_s: float | None = None
+        for frame in self.source.frames():
+            first_pts_s = frame.pts_s if first_pts_s is None else first_pts_s
+            if frame.pts_s - first_pts_s > self._max_duration_s:
+                self.source.close()
+                return
+            yield frame
 
     def take(self, frame: Frame) -> None:
         """Pass a frame on; raises `Closed` when nobody wants more."""
@@ -114,7 +124,7 @@ class RecordedLooks(_Pump):
         self._detector = detector
         self._rate = LookRate(settings.detect_rate_hz)
         self._channel: Channel[tuple[Frame, Detections | None]] = Channel(settings.frames_waiting)
-        super().__init__(source, "recording")
+        super().__init__(source, "recording", settings.max_duration_s)
 
     def take(self, frame: Frame) -> None:
         """Give the frame to the detector if it is due, then to the tracker's side."""
@@ -161,7 +171,7 @@ class LiveLooks(_Pump):
         self._rate = LookRate(settings.detect_rate_hz)
         self._idle_s = idle_s
         self._newest: Newest[Frame] = Newest()
-        super().__init__(source, "camera")
+        super().__init__(source, "camera", settings.max_duration_s)
 
     def take(self, frame: Frame) -> None:
         """Leave the frame for the tracker's side; count one that it had no time for."""

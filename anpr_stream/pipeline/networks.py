@@ -9,10 +9,11 @@ from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
 from anpr_stream.interfaces import PlateDetector, PlateReader
+from anpr_stream.perception.characters import CharacterReader
 from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.perception.reader import CtcReader
 from anpr_stream.pipeline.follower import Signature
-from anpr_stream.vision.contract import DetectorContract, NetworkContract, ReaderContract
+from anpr_stream.vision.contract import CharactersContract, DetectorContract, NetworkContract, ReaderContract
 
 Kind = TypeVar("Kind", bound=NetworkContract)
 
@@ -59,10 +60,16 @@ def load_networks(settings: Settings) -> Networks:
     """
     finding, finds = _load(settings.detector.model, settings, DetectorContract)
     detector = YoloDetector(finding.backend, finds, settings.detector)
+    reading, reader = _load_reader(settings)
+    return Networks(detector, reader, (finding, reading))
+
+
+def _load_reader(settings: Settings) -> tuple[LoadedNetwork, PlateReader]:
     if settings.reader.reader == "characters":
-        raise NotImplementedError
-    reading, reads = _load(settings.reader.model, settings, ReaderContract)
-    return Networks(detector, CtcReader(reading.backend, reads, settings.reader), (finding, reading))
+        loaded, _ = _load(settings.reader.characters_model, settings, CharactersContract)
+        return loaded, CharacterReader(loaded.backend, settings.reader)
+    loaded, contract = _load(settings.reader.model, settings, ReaderContract)
+    return loaded, CtcReader(loaded.backend, contract, settings.reader)
 
 
 def _load(model: str, settings: Settings, kind: type[Kind]) -> tuple[LoadedNetwork, Kind]:

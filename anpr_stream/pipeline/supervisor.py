@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from anpr_stream.config.schema import Camera, Settings
+from anpr_stream.errors import AnprError
 from anpr_stream.interfaces import Clock, ListMatcher, Source
 from anpr_stream.pipeline.camera import CameraRun, CameraStatus, FrameObserver, Way
 from anpr_stream.pipeline.follower import Follower
@@ -87,9 +88,10 @@ class Pipeline:
         have_ended = [run.wait(limit_s) for run in self._all()]
         return all(have_ended)
 
-    def errors(self) -> dict[str, Exception]:
-        """Return the errors that cameras ended with or wait after, by name."""
-        return {run.name: run.error for run in self._all() if run.error is not None}
+    def error(self, name: str) -> AnprError | None:
+        """Return the error that a camera ended with or waits after."""
+        with self._lock:
+            return self._runs[name].error
 
     def statuses(self) -> dict[str, CameraStatus]:
         """Return the state of each camera by name."""

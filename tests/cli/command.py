@@ -1,28 +1,61 @@
-"""The command line as a user runs it: in a process of its own."""
+"""The command line as a user runs it: inside this process, or in one of its own."""
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from anpr_stream.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = (sys.executable, "-m", "anpr_stream")
 
 
-def anpr_stream(*arguments: str | Path, timeout_s: float = 100) -> subprocess.CompletedProcess[str]:
-    """Run `anpr-stream` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "anpr_stream", *map(str, arguments)],
+@dataclass(frozen=True)
+class Answer:
+    """What a command left."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    def is_one_line_error(self, exit_code: int, text: str) -> bool:
+        """Tell whether the user was told in one line, on standard error, without a traceback."""
+        assert "Traceback" not in self.err, self.err
+        lines = [line for line in self.err.splitlines() if line.startswith("anpr-stream: ")]
+        assert len(lines) == 1, self.err
+        assert text in lines[0], lines[0]
+        assert self.exit_code == exit_code
+        return True
+
+
+class Command:
+    """Runs `anpr-stream` inside this process, from its `main` on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path) -> Answer:
+        self._monkeypatch.setattr(sys, "argv", ["anpr-stream", *map(str, arguments)])
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = self._capsys.readouterr()
+        code = ended.value.code
+        return Answer(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+
+def in_own_process(*arguments: str | Path, timeout_s: float = 110) -> Answer:
+    """Run `anpr-stream` in a process of its own, to its end."""
+    done = subprocess.run(
+        [*PROGRAM, *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=timeout_s,
         check=False,
     )
-
-
-def assert_one_line_error(answer: subprocess.CompletedProcess[str], exit_code: int, text: str) -> None:
-    """The user is told in one line, on standard error, without a traceback."""
-    assert answer.returncode == exit_code, answer.stderr
-    assert "Traceback" not in answer.stderr
-    assert text in answer.stderr
-    (line,) = [line for line in answer.stderr.splitlines() if line.startswith("anpr-stream: ")]
-    assert text in line
+    return Answer(done.returncode, done.stdout, done.stderr)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import anpr_stream, assert_one_line_error
+from tests.cli.command import Command
 from tests.networks import write_detector
 
 needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="needs tensorrt_rtx")
@@ -19,21 +19,23 @@ def small_detector(tmp_path: Path) -> Path:
 
 
 @needs_rtx
-def test_a_plan_is_built_for_a_gpu_that_is_not_here(tmp_path: Path, small_detector: Path) -> None:
+def test_a_plan_is_built_for_a_gpu_that_is_not_here(
+    anpr_stream: Command, tmp_path: Path, small_detector: Path
+) -> None:
     done = anpr_stream(
         "build", small_detector, "--target", "SM86", "--max-batch", "2", "--cache", tmp_path / "plans"
     )
-    assert done.returncode == 0, done.stderr
-    (path,) = done.stdout.split()
+    assert done.exit_code == 0, done.err
+    (path,) = done.out.split()
     assert Path(path).stat().st_size > 1000
 
 
-def test_an_unknown_network_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_unknown_network_is_told_in_one_line(anpr_stream: Command, tmp_path: Path) -> None:
     done = anpr_stream("build", "no-such-network", "--cache", tmp_path)
-    assert_one_line_error(done, 65, "no-such-network")
+    assert done.is_one_line_error(65, "no-such-network")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pycuda") is not None, reason="this machine may have a GPU")
-def test_without_a_gpu_one_line_says_so(tmp_path: Path, small_detector: Path) -> None:
+def test_without_a_gpu_one_line_says_so(anpr_stream: Command, tmp_path: Path, small_detector: Path) -> None:
     done = anpr_stream("build", small_detector, "--cache", tmp_path)
-    assert_one_line_error(done, 69, "pip install")
+    assert done.is_one_line_error(69, "pip install")

@@ -5,8 +5,10 @@ import cv2
 import numpy as np
 import pytest
 
+from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SinkError
 from anpr_stream.outputs.video import VideoWriter
+from anpr_stream.sources import open_source
 from anpr_stream.types import Image
 
 FPS = 25
@@ -111,3 +113,12 @@ def test_times_are_kept(tmp_path: Path) -> None:
     while video.read()[0]:
         times_ms.append(round(video.get(cv2.CAP_PROP_POS_MSEC)))
     assert times_ms == [0, 500, 2000]
+
+
+def test_players_that_go_by_duration_show_every_picture(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    with VideoWriter(path) as writer:
+        for number in range(10):
+            writer.write(picture(number), number / FPS)
+    source = open_source(str(path), SourceSettings(), "clip")
+    assert [round(frame.pts_s * FPS) for frame in source.frames()] == list(range(10))

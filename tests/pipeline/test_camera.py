@@ -102,7 +102,7 @@ def test_a_live_camera_that_fails_is_begun_again(monkeypatch: pytest.MonkeyPatch
 
     begun = Flag()
 
-    def observe(frame: Frame, marks: Sequence[Mark]) -> None:
+    def observe(frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
         if not waiting:
             begun.set()
 
@@ -118,8 +118,8 @@ def test_a_live_camera_that_fails_is_begun_again(monkeypatch: pytest.MonkeyPatch
 def test_every_frame_is_shown_with_its_plates() -> None:
     seen: list[tuple[int, int]] = []
 
-    def observe(frame: Frame, marks: Sequence[Mark]) -> None:
-        seen.append((frame.index, len(marks)))
+    def observe(frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
+        seen.append((frame.index, len(marks(frame))))
 
     run = CameraRun("gate", begin(ListLooks(drive())), lambda event: None, SystemClock(), observe)
     assert run.wait(60)
