@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from tools.training.augment import Strength
 from tools.training.data import (
     ReaderStream,
     Source,
@@ -42,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--temperature", type=float, default=0.5, help="1: by number, 0: countries alike")
     made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
     made.add_argument("--threads", type=int, default=0, help="of the training on a CPU; 0: all cores")
+    made.add_argument("--gentle-samples", type=int, default=100_000, help="until full augmentation")
     made.add_argument("--validate-samples", type=int, default=20_000)
     made.add_argument("--patience", type=int, default=0, help="validations without gain that end it; 0: none")
     made.add_argument("--seed", type=int, default=1)
@@ -52,15 +52,14 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     """Load the data and make network and stream."""
     cuda = device.type == "cuda"
     real = read_pack(options.data, "reader")
-    packs = [(real, 1.0)]
+    share = options.synthetic_share if options.synthetic else 0.0
+    sources = [build_source(real, 1 - share, options.temperature)]
     if options.synthetic:
-        share = options.synthetic_share
-        packs = [(real, 1 - share), (read_pack(options.synthetic, "reader"), share)]
-    sources = [build_source(pack, share, options.temperature) for pack, share in packs]
+        sources.append(build_source(read_pack(options.synthetic, "reader"), share, 1.0))
     workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
     backgrounds = background_bank(sources[0].plates, options.seed)
     batch = options.batch or (1024 if cuda else 128)
-    stream = ReaderStream(sources, backgrounds, batch, options.seed, Strength())
+    stream = ReaderStream(sources, backgrounds, batch, options.seed, options.gentle_samples)
     model = Reader(SIZES[options.name]).to(device)
     model.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     val = load_plates(real, ["val"])

@@ -39,8 +39,8 @@ class Strength:
     """How much is done to a sample. Higher: robuster and slower to learn; lower: the reverse."""
 
     margin: tuple[float, float] = (-0.05, 0.25)
-    rotation_deg: float = 6.0
-    shear: float = 0.25
+    rotation_deg: float = 8.0
+    shear: float = 0.32
     perspective: float = 0.06
     low_resolution: float = 0.35
     height_px: tuple[float, float] = (11.0, 44.0)
@@ -54,7 +54,22 @@ class Strength:
     cutout: float = 0.12
 
 
-NONE = Strength((0.1, 0.1), 0, 0, 0, 0, (48, 48), 0, 0, 0, 0, 0, 0, 0, 0)
+GENTLE = Strength(
+    margin=(0.02, 0.18),
+    rotation_deg=2.0,
+    shear=0.08,
+    perspective=0.02,
+    low_resolution=0.1,
+    height_px=(20.0, 44.0),
+    blur=0.05,
+    light=0.5,
+    inverted=0.0,
+    shadow=0.05,
+    noise=0.1,
+    jpeg=0.1,
+    cutout=0.0,
+)
+"""For the beginning, while the network has yet to find the characters."""
 
 
 def warp_matrix(
@@ -89,23 +104,20 @@ def _warp(picture: Picture, matrix: npt.NDArray[np.float64], background: Picture
 class Augmenter:
     """Makes training samples; one object per worker, deterministic by its generator."""
 
-    def __init__(
-        self, rng: np.random.Generator, backgrounds: npt.NDArray[np.uint8], strength: Strength
-    ) -> None:
+    def __init__(self, rng: np.random.Generator, backgrounds: npt.NDArray[np.uint8]) -> None:
         """`backgrounds` (n, 64, 128, 3) uint8 BGR fill what lies beyond a stored picture."""
         self._rng = rng
         self._backgrounds = backgrounds
-        self._strength = strength
         self._noise = noise_bank(rng)
         self._kernels = blur_kernels(rng)
         self._shadows = shadow_bank(rng)
 
-    def __call__(self, plate: Plate) -> Picture:
+    def __call__(self, plate: Plate, strength: Strength) -> Picture:
         """One random view of `plate`, (64, 128, 3) uint8 BGR."""
-        strength, chance = self._strength, self._rng.random(8)
-        sample = self._cut(plate)
+        chance = self._rng.random(8)
+        sample = self._cut(plate, strength)
         if chance[0] < strength.light:
-            sample = self._light(sample)
+            sample = self._light(sample, strength)
         if chance[1] < strength.shadow:
             sample = cv2.multiply(sample, self._pick(self._shadows), scale=1 / 160)
         if chance[2] < strength.cutout:
@@ -116,7 +128,7 @@ class Augmenter:
             sample = cv2.cvtColor(cv2.cvtColor(sample, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         small = chance[5] < strength.low_resolution
         if small:
-            sample = self._shrink(sample, plate.aspect)
+            sample = self._shrink(sample, plate.aspect, strength)
         if chance[6] < strength.noise:
             sample = self._noisy(sample)
         if chance[7] < strength.jpeg:
@@ -125,8 +137,8 @@ class Augmenter:
             sample = cv2.resize(sample, INPUT_SIZE, interpolation=cv2.INTER_LINEAR)
         return np.asarray(sample, np.uint8)
 
-    def _cut(self, plate: Plate) -> Image:
-        strength, rng = self._strength, self._rng
+    def _cut(self, plate: Plate, strength: Strength) -> Image:
+        rng = self._rng
         margins = rng.uniform(*strength.margin, 4)
         angle = np.radians(rng.normal(0, strength.rotation_deg / 2))
         shear = rng.normal(0, strength.shear / 2)
@@ -138,12 +150,12 @@ class Augmenter:
         background = self._pick(self._backgrounds) if rng.random() < 0.5 else None
         return _warp(plate.picture, warp_matrix(plate.corners, margins, INPUT_SIZE, shift), background)
 
-    def _light(self, sample: Image) -> Image:
+    def _light(self, sample: Image, strength: Strength) -> Image:
         rng = self._rng
         gamma = np.exp(rng.normal(0, 0.4))
         gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.07, 3))
         table = (np.linspace(0, 1, 256) ** gamma)[:, None] * gain + rng.normal(0, 0.07)
-        if rng.random() < self._strength.inverted:
+        if rng.random() < strength.inverted:
             table = 1 - table
         return np.asarray(cv2.LUT(sample, (np.clip(table, 0, 1) * 255).astype(np.uint8)[None]))
 
@@ -154,8 +166,8 @@ class Augmenter:
         width, height = rng.integers(2, 7), rng.integers(2, 24)
         sample[y : y + height, x : x + width] = rng.integers(0, 256, 3, np.uint8)
 
-    def _shrink(self, sample: Image, aspect: float) -> Image:
-        low, high = np.log(self._strength.height_px)
+    def _shrink(self, sample: Image, aspect: float, strength: Strength) -> Image:
+        low, high = np.log(strength.height_px)
         height = np.exp(self._rng.uniform(low, high)) * 1.2
         width = np.clip(height * aspect, 24, INPUT_SIZE[0])
         size = (int(width), int(np.clip(height, 8, INPUT_SIZE[1])))

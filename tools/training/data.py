@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from tools.training.augment import INPUT_SIZE, UNIT, Augmenter, Plate, Strength, plain_crop
+from tools.training.augment import GENTLE, INPUT_SIZE, UNIT, Augmenter, Plate, Strength, plain_crop
 from tools.training.packs import Pack, Record
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -23,6 +24,7 @@ STORED_SIZE = (192, 96)
 
 MAX_LENGTH = 12
 UNKNOWN_SPLIT = -1
+GENTLE_SHARE = 0.15
 
 VIETNAM_LONG = re.compile(r"\d\d[A-Z][A-Z0-9]\d{5}")
 VIETNAM_SHORT = re.compile(r"\d\d[A-Z][A-Z0-9]\d{4}")
@@ -71,9 +73,11 @@ def readable(record: Record) -> bool:
     return 0 < len(text) <= MAX_LENGTH and set(text) <= set(ALPHABET)
 
 
-def load_plates(pack: Pack, splits: Sequence[str]) -> Plates:
-    """Decode the readable plates of `splits`."""
+def load_plates(pack: Pack, splits: Sequence[str], some: int | None = None) -> Plates:
+    """Decode the readable plates of `splits`: all, or `some` of them drawn at random, always the same."""
     chosen = [i for i, record in enumerate(pack.records) if record["split"] in splits and readable(record)]
+    if some is not None:
+        chosen = [chosen[i] for i in np.random.default_rng(0).permutation(len(chosen))[:some]]
     width, height = STORED_SIZE
     pictures = np.empty((len(chosen), height, width, 3), np.uint8)
     boxes = np.empty((len(chosen), 4, 2), np.float32)
@@ -149,7 +153,10 @@ class Source:
 
 
 class ReaderStream(IterableDataset[Batch]):
-    """Endless random batches; every worker draws its own."""
+    """Endless random batches; every worker draws its own.
+
+    The share of gently augmented samples falls from 1 to `GENTLE_SHARE` over `gentle_samples`.
+    """
 
     def __init__(
         self,
@@ -157,29 +164,32 @@ class ReaderStream(IterableDataset[Batch]):
         backgrounds: npt.NDArray[np.uint8],
         batch: int,
         seed: int,
-        strength: Strength,
+        gentle_samples: int,
     ) -> None:
         self._sources = sources
         self._backgrounds = backgrounds
         self._batch = batch
         self._seed = seed
-        self._strength = strength
+        self._gentle_samples = gentle_samples
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(1)
         worker = get_worker_info()
         rng = np.random.default_rng([self._seed, 0 if worker is None else worker.id])
-        augment = Augmenter(rng, self._backgrounds, self._strength)
+        augment = Augmenter(rng, self._backgrounds)
         shares = np.array([source.share for source in self._sources])
         limits = [np.cumsum(source.weights) for source in self._sources]
-        while True:
+        for number in itertools.count():
+            made = number * self._batch * (1 if worker is None else worker.num_workers)
+            gentle = max(GENTLE_SHARE, 1 - made / max(1, self._gentle_samples))
             counts = rng.multinomial(self._batch, shares / shares.sum())
             pictures = np.empty((self._batch, INPUT_SIZE[1], INPUT_SIZE[0], 3), np.uint8)
             records: list[Record] = []
             for source, limit, count in zip(self._sources, limits, counts, strict=True):
                 for index in np.searchsorted(limit, rng.random(count) * limit[-1]):
                     plate = source.plates.plate(int(index), rectified=bool(rng.random() < 0.5))
-                    pictures[len(records)] = augment(plate)
+                    strength = GENTLE if rng.random() < gentle else Strength()
+                    pictures[len(records)] = augment(plate, strength)
                     records.append(source.plates.records[index])
             yield Batch(torch.from_numpy(pictures), *encode_texts(records))
 

@@ -40,20 +40,24 @@ def _spread(targets: Tensor, start: Tensor, count: Tensor, steps: int) -> Tensor
 
 
 def alignment_loss(logits: Tensor, targets: Tensor, lengths: Tensor, splits: Tensor) -> Tensor:
-    """Cross-entropy against `even_alignment`, over the texts whose lines are known; 0 if there is none."""
+    """Cross-entropy against `even_alignment` per character, so as large as CTC's loss.
+
+    Only over the texts whose lines are known; 0 if there is none.
+    """
     known = splits >= 0
     if not known.any():
         return logits.sum() * 0
     wanted = even_alignment(targets[known], lengths[known], splits[known], logits.shape[1] // 2)
-    return functional.cross_entropy(logits[known].float().flatten(0, 1), wanted.flatten())
+    steps = functional.cross_entropy(logits[known].float().transpose(1, 2), wanted, reduction="none")
+    return (steps.sum(1) / lengths[known]).mean()
 
 
 def reader_loss(
     logits: Tensor, targets: Tensor, lengths: Tensor, splits: Tensor, alignment: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """CTC plus `alignment` times the alignment loss; also both parts by name."""
+    """CTC and alignment loss mixed, `alignment` (0..1) being the share of the latter; also both by name."""
     ctc = ctc_loss(logits, targets, lengths)
     if alignment <= 0:
         return ctc, {"ctc": ctc.detach()}
     aligned = alignment_loss(logits, targets, lengths, splits)
-    return ctc + alignment * aligned, {"ctc": ctc.detach(), "alignment": aligned.detach()}
+    return (1 - alignment) * ctc + alignment * aligned, {"ctc": ctc.detach(), "alignment": aligned.detach()}

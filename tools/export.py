@@ -1,0 +1,113 @@
+"""Write a trained network for the runtime: `python -m tools.export runs/reader/best.pt --data reader.pack`.
+
+Makes NAME.onnx with its contract, NAME.int8.onnx and NAME.golden.npz. Fails if ONNX Runtime and
+PyTorch disagree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from tools.training.kinds import KINDS, Description, Kind, batches
+from tools.training.loop import TrainingError, load_checkpoint, load_weights
+from tools.training.onnx_files import (
+    INPUT,
+    ExportError,
+    check_parity,
+    export_onnx,
+    node_names,
+    quantise,
+    write_contract,
+    write_golden,
+)
+from tools.training.packs import PackError
+
+GOLDEN_IMAGES = 2
+CALIBRATION_IMAGES = 256
+SCHEMA = 1
+
+
+def load_network(checkpoint: Path) -> tuple[nn.Module, Description]:
+    """The averaged network of a checkpoint in evaluation mode, and its description.
+
+    Raises:
+        TrainingError: no checkpoint, or of an unknown kind.
+    """
+    state = load_checkpoint(checkpoint)
+    description: Description = state.get("description", {})
+    if description.get("kind") not in KINDS:
+        known = ", ".join(KINDS)
+        raise TrainingError(f"{checkpoint}: kind {description.get('kind')!r}, exported are {known}")
+    network = KINDS[description["kind"]].build(description)
+    load_weights(network, state.get("ema", state["weights"]), checkpoint)
+    return network.eval(), description
+
+
+def common_contract(description: Description, size: tuple[int, int], version: str) -> dict[str, Any]:
+    """The part of the contract that every network has."""
+    width, height = size
+    form = {"color": "bgr", "scale": 1 / 255, "layout": "nchw"}
+    return {
+        "schema": SCHEMA,
+        "kind": description["kind"],
+        "name": description["name"],
+        "version": version,
+        "input": {"name": INPUT, "width": width, "height": height, **form},
+    }
+
+
+def export(checkpoint: Path, data: Path, out: Path, version: str) -> list[Path]:
+    """Export `checkpoint` into the folder `out`; returns the files written.
+
+    Raises:
+        ExportError: ONNX Runtime and PyTorch disagree.
+        TrainingError, PackError: checkpoint or data cannot be used.
+    """
+    network, description = load_network(checkpoint)
+    kind = KINDS[description["kind"]]
+    plain = out / f"{description['name']}.onnx"
+    golden = np.concatenate(list(batches(kind.images(data), GOLDEN_IMAGES)))
+    contract = common_contract(description, kind.size, version) | kind.contract(network, description, data)
+    export_onnx(network, golden, kind.outputs, plain, kind.free_size)
+    write_contract(plain, contract)
+    outputs = check_parity(network, plain, golden)
+    write_golden(plain.with_suffix(".golden.npz"), golden, outputs)
+    return [plain, plain.with_suffix(".golden.npz"), export_int8(plain, kind, contract, data)]
+
+
+def export_int8(plain: Path, kind: Kind, contract: dict[str, Any], data: Path) -> Path:
+    """The INT8 sibling of `plain`, its ranges measured on training pictures."""
+    target = plain.with_suffix(".int8.onnx")
+    kept = kind.kept(node_names(plain, ["Conv", "MatMul", "Gemm", "Add"]))
+    quantise(plain, target, lambda: batches(kind.images(data), CALIBRATION_IMAGES), kept)
+    write_contract(target, contract)
+    return target
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, export; 0, or 2 after one line on what is wrong."""
+    parser = argparse.ArgumentParser(prog="tools.export", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="best.pt or last.pt of a training")
+    parser.add_argument("--data", type=Path, required=True, help="what the training was given")
+    parser.add_argument("--out", type=Path, default=Path("engines"))
+    parser.add_argument("--version", default="1", help="of the weights, kept in the contract")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        written = export(options.checkpoint, options.data, options.out, options.version)
+    except (ExportError, TrainingError, PackError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 2
+    for path in written:
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""What an export must know of each kind of network: how to build it, its contract, what to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from anpr_stream.types import ALPHABET
+from anpr_stream.vision.letterbox import PAD_GREY, fit
+from tools.training.augment import INPUT_SIZE
+from tools.training.calibration import fit_temperature
+from tools.training.data import load_plates, plain_batch
+from tools.training.detector import DetectorConfig, YoloV3
+from tools.training.detector_task import INPUT_SIZE as DETECTOR_SIZE
+from tools.training.packs import Picture, read_pack
+from tools.training.reader import LINES, build_reader
+from tools.training.reader_task import MARGIN, plate_logits, to_input
+
+FloatArray = npt.NDArray[np.float32]
+Description = dict[str, Any]
+
+CALIBRATION_BATCH = 16
+MANY = 512
+"""Pictures that a calibration may want at most."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of network. `data` below is what its training was given."""
+
+    build: Callable[[Description], nn.Module]
+    """From a checkpoint's description."""
+    outputs: tuple[str, ...]
+    size: tuple[int, int]
+    """(width, height) of the input in pixels."""
+    free_size: bool
+    """Whether width and height may change from run to run."""
+    contract: Callable[[nn.Module, Description, Path], dict[str, Any]]
+    """What this kind's contract says beyond the common part."""
+    images: Callable[[Path], Iterator[FloatArray]]
+    """(1, 3, h, w) inputs from `data`'s training split."""
+    kept: Callable[[Sequence[str]], list[str]]
+    """Of the names of a graph's nodes, those that stay in FP32 in INT8 files."""
+
+
+def reader_contract(network: nn.Module, description: Description, data: Path) -> dict[str, Any]:
+    """Alphabet, blank, lines, margin and the temperature fitted on `val`."""
+    plates = load_plates(read_pack(data, "reader"), ["val"])
+    logits = plate_logits(network, plates, torch.device("cpu"))
+    return {
+        "alphabet": ALPHABET,
+        "blank": 0,
+        "lines": LINES,
+        "margin": description["margin"],
+        "temperature": round(fit_temperature(logits, plates.records), 4),
+    }
+
+
+def reader_images(data: Path) -> Iterator[FloatArray]:
+    """Plates of the training split at the contract's margin, in a fixed random order."""
+    plates = load_plates(read_pack(data, "reader"), ["train"], MANY)
+    for index in range(len(plates)):
+        yield to_input(plain_batch(plates, [index], MARGIN).pictures).contiguous().numpy()
+
+
+def build_detector(description: Description) -> nn.Module:
+    """A YOLOv3."""
+    return YoloV3(DetectorConfig(**description["network"]))
+
+
+def detector_contract(_network: nn.Module, description: Description, _data: Path) -> dict[str, Any]:
+    """Strides, anchors, corners and how to decode."""
+    return {
+        "strides": list(DetectorConfig(**description["network"]).strides),
+        "anchors": description["network"]["anchors"],
+        "corners": description["network"]["corners"],
+        "decode": "yolov3",
+    }
+
+
+def detector_images(data: Path) -> Iterator[FloatArray]:
+    """Letterboxed scenes of the training split, in a fixed random order."""
+    pack = read_pack(data, "detector")
+    order = np.random.default_rng(0).permutation(len(pack))
+    for index in order:
+        if pack.records[index]["split"] == "train":
+            yield letterboxed(pack.picture(int(index)), DETECTOR_SIZE)
+
+
+def letterboxed(picture: Picture, size: tuple[int, int]) -> FloatArray:
+    """`picture` in the middle of a grey (1, 3, height, width) float32 input of `size` (width, height)."""
+    box = fit(picture.shape[1], picture.shape[0], *size)
+    canvas = np.full((size[1], size[0], 3), PAD_GREY, np.uint8)
+    inner = cv2.resize(picture, (box.inner_width, box.inner_height))
+    canvas[box.top : box.top + box.inner_height, box.left : box.left + box.inner_width] = inner
+    planes = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None])
+    return np.asarray(planes / np.float32(255), np.float32)
+
+
+def batches(images: Iterator[FloatArray], count: int, size: int = CALIBRATION_BATCH) -> Iterator[FloatArray]:
+    """The first `count` of `images` in batches of up to `size`."""
+    rest = islice(images, count)
+    while part := list(islice(rest, size)):
+        yield np.concatenate(part)
+
+
+def nothing(_names: Sequence[str]) -> list[str]:
+    """Every layer may be INT8."""
+    return []
+
+
+KINDS: dict[str, Kind] = {
+    "reader": Kind(
+        lambda description: build_reader(description["network"]),
+        ("logits",),
+        INPUT_SIZE,
+        False,
+        reader_contract,
+        reader_images,
+        nothing,
+    ),
+    "detector": Kind(
+        build_detector,
+        ("head8", "head16", "head32"),
+        DETECTOR_SIZE,
+        True,
+        detector_contract,
+        detector_images,
+        nothing,
+    ),
+}

@@ -1,0 +1,159 @@
+"""Networks as ONNX files: export, proof against PyTorch, INT8, contract and golden sample."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import nn
+
+from anpr_stream.vision.contract import METADATA_KEY
+
+INPUT = "images"
+OPSET = 17
+PARITY = 1e-4
+"""Largest difference between PyTorch and ONNX Runtime that an export may show, absolute and relative."""
+
+QUANTISED_OPERATORS = ("Conv", "Add", "MatMul", "Gemm", "Concat", "MaxPool", "Resize")
+
+FloatArray = npt.NDArray[np.float32]
+Outputs = dict[str, FloatArray]
+
+
+class ExportError(Exception):
+    """A network cannot be exported, or the exported one answers something else."""
+
+
+def export_onnx(
+    network: nn.Module, sample: FloatArray, outputs: Sequence[str], path: Path, free: bool
+) -> None:
+    """Write `network` (evaluation mode) to `path`, the batch dynamic, height and width too if `free`."""
+    names = {0: "n", 2: "height", 3: "width"} if free else {0: "n"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # PyTorch's newer exporter takes a GRU apart and needs minutes for it.
+        torch.onnx.export(
+            network,
+            (torch.from_numpy(sample),),
+            str(path),
+            input_names=[INPUT],
+            output_names=list(outputs),
+            dynamic_axes={INPUT: names} | {name: names if free else {0: "n"} for name in outputs},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def write_contract(path: Path, contract: Mapping[str, Any]) -> None:
+    """Put `contract` into the file's metadata."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(contract)})
+    onnx.save(model, path)
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    """`path` in ONNX Runtime on one CPU thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def answers(path: Path, images: FloatArray) -> Outputs:
+    """Outputs by name of the network at `path` for `images`."""
+    opened = session(path)
+    names = [output.name for output in opened.get_outputs()]
+    return dict(zip(names, opened.run(names, {INPUT: images}), strict=True))
+
+
+@torch.inference_mode()
+def check_parity(network: nn.Module, path: Path, images: FloatArray) -> Outputs:
+    """Compare PyTorch with the file; returns the file's outputs.
+
+    Raises:
+        ExportError: an element differs by more than `PARITY`; the worst one is named.
+    """
+    got = answers(path, images)
+    right = network(torch.from_numpy(images))
+    for (name, array), tensor in zip(got.items(), [right] if torch.is_tensor(right) else right, strict=True):
+        wanted = tensor.numpy()
+        error = np.abs(array - wanted) / np.maximum(1.0, np.abs(wanted))
+        worst = np.unravel_index(int(np.argmax(error)), error.shape)
+        if not error[worst] <= PARITY:
+            place = ", ".join(str(int(index)) for index in worst)
+            raise ExportError(
+                f"{path}: {name}[{place}] is {array[worst]:.6g}, PyTorch says {wanted[worst]:.6g}: "
+                f"{error[worst]:.2g} apart, {PARITY:g} are allowed"
+            )
+    return got
+
+
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, batches: Iterator[FloatArray]) -> None:
+        self._batches = batches
+
+    def get_next(self) -> dict[str, FloatArray] | None:
+        images = next(self._batches, None)
+        return None if images is None else {INPUT: images}
+
+
+def quantise(
+    source: Path, target: Path, batches: Callable[[], Iterator[FloatArray]], keep: Sequence[str] = ()
+) -> None:
+    """Write `source` in INT8 to `target`.
+
+    Static Q/DQ, symmetric int8 for activations and weights, biases left in FP32: the form that ONNX
+    Runtime, OpenVINO and TensorRT all take. Recurrent layers stay in FP32.
+
+    Args:
+        source: an FP32 network.
+        target: the file to write.
+        batches: images to measure the activations' ranges on.
+        keep: names of nodes that stay in FP32.
+    """
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(target),
+            _Calibration(batches()),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTISED_OPERATORS),
+            nodes_to_exclude=list(keep),
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+        )
+
+
+def node_names(path: Path, operators: Sequence[str]) -> list[str]:
+    """Names of the nodes of these types, in the order of the graph."""
+    return [node.name for node in onnx.load(path).graph.node if node.op_type in operators]
+
+
+def write_golden(path: Path, images: FloatArray, outputs: Outputs) -> None:
+    """Write what `images` must give, for the self-test of every engine."""
+    with path.open("wb") as file:
+        arrays: dict[str, Any] = {"input": images, **outputs}
+        np.savez_compressed(file, **arrays)
