@@ -18,7 +18,7 @@ FLAG = (WHITE, (160, 60, 30), (40, 40, 190))
 EMBLEM_COLOURS = ((60, 60, 190), (60, 140, 60), (160, 90, 40), (70, 190, 220), (120, 120, 120), (40, 40, 150))
 
 
-def bands(rng: Rng, image: Image, look: Appearance, x_px_mm: float, ink: Colour) -> tuple[float, float]:
+def bands(rng: Rng, image: Image, look: Appearance, x_px_mm: float) -> tuple[float, float]:
     """Draw the bands at the edges; return their widths in pixels, left and right."""
     left = right = 0.0
     if look.strip and rng.random() < 0.9:
@@ -113,7 +113,7 @@ def region_marks(
             )
 
 
-def fittings(rng: Rng, image: Image, look: Appearance, ink: Colour) -> None:
+def fittings(rng: Rng, image: Image, look: Appearance) -> None:
     """Add bolts and stickers, clear of the characters' middles."""
     height, width = image.shape[:2]
     if rng.random() < 0.45:

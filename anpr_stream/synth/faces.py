@@ -93,13 +93,13 @@ def render_face(
     image = _sheet(rng, size, background, artwork)
     sheet = _Sheet(image, size[0] / width_mm, size[1] / height_mm)
     decor.rim_and_header(rng, image, look)
-    left, right = decor.bands(rng, image, look, sheet.x_px_mm, ink)
+    left, right = decor.bands(rng, image, look, sheet.x_px_mm)
     placed = _place(rng, look, printed, (left / sheet.x_px_mm, width_mm - right / sheet.x_px_mm), height_mm)
     decor.small_print(rng, image, look, ink, bool(artwork))
     image = _inked(rng, sheet, placed, ink, look)
     decor.emblems(rng, image, [_pixels(sheet, item) for item in placed if item.symbol == "@"])
     decor.region_marks(rng, image, look, [_pixels(sheet, item) for item in placed if item.symbol == "|"], ink)
-    decor.fittings(rng, image, look, ink)
+    decor.fittings(rng, image, look)
     lengths = tuple(sum(char.isalnum() for char in line) for line in printed)
     return Face(image, "".join(words), lengths, plate_format, width_mm / height_mm)
 
@@ -231,7 +231,7 @@ def _worn(rng: Rng, mask: Image) -> Image:
 
 def _embossed(rng: Rng, image: Image, mask: Image) -> Image:
     """Light and shade along the raised edges of the characters."""
-    strength = float(rng.choice((0.0, 0.02, 0.05, 0.09))) * float(rng.choice((-1.0, 1.0)))
+    strength = pick(rng, (0.0, 0.02, 0.05, 0.09)) * pick(rng, (-1.0, 1.0))
     if strength == 0.0:
         return image
     relief = cv2.filter2D(mask, cv2.CV_16S, _EMBOSS)

@@ -62,6 +62,17 @@ class _Item:
     scale: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Where a line begins and how its widths, in heights of a capital, become millimetres."""
+
+    x_mm: float
+    y_mm: float
+    cap_mm: float
+    squeeze: float
+    tracking: float
+
+
 def set_line(
     rng: Rng, printed: str, style: Style, area_mm: tuple[float, float, float, float], foreign: Image | None
 ) -> list[Placed]:
@@ -85,8 +96,9 @@ def set_line(
         tracking += min(0.2, (free * style.fill - natural) / gaps)
     squeeze = min(1.0, free / (inks + gaps * tracking))
     used = squeeze * (inks + gaps * tracking)
-    cursor = x_mm + cap_mm * max(0.0, (free - used)) / 2
-    return list(_placed(rng, items, cursor, y_mm, cap_mm, squeeze, tracking, style.wobble))
+    left_mm = x_mm + cap_mm * max(0.0, free - used) / 2
+    row = _Row(left_mm, y_mm, cap_mm, squeeze, tracking)
+    return list(_placed(rng, items, row, style.wobble))
 
 
 def _items(printed: str, style: Style, foreign: Image | None) -> Iterator[_Item]:
@@ -105,24 +117,17 @@ def _items(printed: str, style: Style, foreign: Image | None) -> Iterator[_Item]
             yield _Item(symbol, mask, width + 2 * lead, lead, scale)
 
 
-def _placed(
-    rng: Rng,
-    items: list[_Item],
-    x_mm: float,
-    y_mm: float,
-    cap_mm: float,
-    squeeze: float,
-    tracking: float,
-    wobble: float,
-) -> Iterator[Placed]:
-    shifts = rng.normal(0, wobble * cap_mm, (len(items), 2)).tolist()
-    for item, (right, down) in zip(items, shifts, strict=True):
-        inner = (item.width - 2 * item.lead) * squeeze * cap_mm
-        left = x_mm + item.lead * squeeze * cap_mm
+def _placed(rng: Rng, items: list[_Item], row: _Row, wobble: float) -> Iterator[Placed]:
+    shifts = rng.normal(0, wobble * row.cap_mm, (len(items), 2)).tolist()
+    unit_mm = row.squeeze * row.cap_mm
+    cursor_mm = row.x_mm
+    for item, (right_mm, down_mm) in zip(items, shifts, strict=True):
         if item.symbol != " ":
-            top = y_mm + down + cap_mm * (1.0 - item.scale)
-            yield Placed(item.symbol, item.mask, (left + right, top, inner, cap_mm * item.scale))
-        x_mm += (item.width + tracking) * squeeze * cap_mm
+            left_mm = cursor_mm + item.lead * unit_mm + right_mm
+            top_mm = row.y_mm + down_mm + row.cap_mm * (1.0 - item.scale)
+            inner_mm = (item.width - 2 * item.lead) * unit_mm
+            yield Placed(item.symbol, item.mask, (left_mm, top_mm, inner_mm, row.cap_mm * item.scale))
+        cursor_mm += (item.width + row.tracking) * unit_mm
 
 
 def random_style(rng: Rng, glyphs: Glyphs, monospaced: bool, letter_scale: float) -> Style:
