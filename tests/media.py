@@ -19,6 +19,7 @@ LIMIT_NS = 60 * Gst.SECOND
 ENCODERS = {
     "h264": "x264enc speed-preset=ultrafast key-int-max=10 bframes=0 ! video/x-h264,profile=baseline",
     "h264b": "x264enc speed-preset=faster key-int-max=20 bframes=2 b-adapt=false ! h264parse",
+    "h264deep": "x264enc speed-preset=ultrafast ! h264parse",
     "h265": "x265enc speed-preset=ultrafast log-level=none ! h265parse",
     "mjpeg": "jpegenc quality=90",
     "mpeg4": "avenc_mpeg4 bitrate=2000000",

@@ -88,6 +88,10 @@ class SourceSettings(Section):
     stall_max_s: float = Field(default=30.0, gt=0)
     """Live: always call a camera hung after this, however slow it is."""
 
+    late_limit_s: float = Field(5.0, gt=0)
+    """Live: a decoder that is this far behind the camera is rebuilt, so that no event is later than that.
+    Too low: a short rush of work rebuilds it. Too high: a machine that is too slow reports cars long gone."""
+
     retry_min_s: float = Field(default=1.0, gt=0)
     """Live: first wait before a lost camera is tried again; doubles with each failure, jittered."""
 

@@ -8,6 +8,7 @@ where the decoder gives what is wanted.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -46,6 +47,7 @@ class Player:
         self._fault: SourceError | None = None
         self._seen: list[str] = []
         self._codec = self._decoder = ""
+        self._is_hardware = False
         self._layout: Layout | None = None
         self._caps: Any = None
         self._count = 0
@@ -80,6 +82,11 @@ class Player:
             duration_s = duration / SECOND if known and duration > 0 else None
         fps = self._layout.fps if self._layout else 0.0
         return StreamInfo(fps, self._codec, self._decoder, duration_s, self._bus.created_utc_s)
+
+    @property
+    def may_do_without_hardware(self) -> bool:
+        """Whether a video engine was to decode this and has not given a single picture."""
+        return self._is_hardware and self._count == 0
 
     def close(self) -> None:
         """Stop and free the pipeline; may be called twice."""
@@ -138,6 +145,7 @@ class Player:
             return
         decoder = choose_decoder(caps, self._settings.decoder, self._settings.decoder_threads)
         self._decoder = decoder.description + (COPY_NOTE if copies() else "")
+        self._is_hardware = decoder.is_hardware
         for element in decoder.elements:
             self._pipeline.add(element)
         _link(decoder.elements)
@@ -215,6 +223,40 @@ class Player:
             return 0.0
         now = self._pipeline.get_current_running_time()
         return 0.0 if now == NO_TIME else max(0.0, float(now / SECOND) - running_s)
+
+
+class Playback:
+    """A player that falls back to a software decoder where a hardware one starts, but gives nothing.
+
+    Hardware tells only with the first pictures that it does not know a profile, a size or a bit depth.
+    """
+
+    def __init__(self, address: Address, settings: SourceSettings) -> None:
+        self._address = address
+        self._settings = settings
+        self._note = ""
+        self._player = Player(address, settings)
+
+    def pull(self, limit_s: float) -> Picture | None:
+        """Wait for the next picture; see `Session`."""
+        try:
+            return self._player.pull(limit_s)
+        except SourceError as error:
+            if not self._player.may_do_without_hardware:
+                raise
+            self._note = f"; {self._player.info().decoder} failed: {error.message}"
+        self._player.close()
+        self._player = Player(self._address, self._settings.model_copy(update={"decoder": "software"}))
+        return None
+
+    def info(self) -> StreamInfo:
+        """What is known of the stream."""
+        info = self._player.info()
+        return replace(info, decoder=info.decoder + self._note)
+
+    def close(self) -> None:
+        """Stop and free the pipeline."""
+        self._player.close()
 
 
 def _camera_utc_s(buffer: Any) -> float | None:

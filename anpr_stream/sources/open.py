@@ -88,9 +88,9 @@ def _clip(path: Path) -> Address:
 
 
 def _play(address: Address, settings: SourceSettings) -> Session:
-    from anpr_stream.sources.gst_player import Player
+    from anpr_stream.sources.gst_player import Playback
 
-    return Player(address, settings)
+    return Playback(address, settings)
 
 
 def _need_gstreamer() -> None:

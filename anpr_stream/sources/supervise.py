@@ -164,10 +164,16 @@ class LiveSource:
                 watchdog.waited(self._clock.monotonic_s() - before_s)
                 continue
             watchdog.seen(picture)
+            self._check_late(picture)
             if first_index is None:
                 first_index = self._next_index
                 self._up(session.info())
             yield self._frame(picture, first_index + picture.number, offset_s, watchdog.fps)
+
+    def _check_late(self, picture: Picture) -> None:
+        if picture.age_s > self._settings.late_limit_s:
+            behind = f"{self._shown} is decoded {picture.age_s:.1f} s late: this machine is too slow for it"
+            raise SourceError(behind, "source-late")
 
     def _up(self, info: StreamInfo) -> None:
         log.info("%s: running, %s by %s", self._name, info.codec, info.decoder)

@@ -189,6 +189,22 @@ def test_a_decoder_can_be_wished_for(tmp_path: Path, wish: str) -> None:
     assert wish == "software" or wish in source.status().decoder
 
 
+def test_hardware_comes_first_and_its_failure_is_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """openh264dec plays the video engine here: it takes plain H.264 and chokes on ten bits."""
+    from anpr_stream.sources import gst_decoders
+
+    monkeypatch.setattr(gst_decoders, "_is_hardware", lambda factory: factory.get_name() == "openh264dec")
+    plain = open_source(str(render(tmp_path / "plain.mp4", frames=5)), PLAIN, "cam")
+    assert [number_in(frame) for frame in plain.frames()] == [0, 1, 2, 3, 4]
+    assert plain.status().decoder.startswith("openh264dec (hardware")
+    deep = open_source(str(render(tmp_path / "deep.mkv", "h264deep", 5, form="I420_10LE")), PLAIN, "cam")
+    assert [number_in(frame) for frame in deep.frames()] == [0, 1, 2, 3, 4]
+    assert deep.status().decoder.startswith("avdec_h264 (software")
+    assert "openh264dec (hardware) failed: " in deep.status().decoder
+
+
 def test_a_wished_decoder_that_is_missing_is_named(tmp_path: Path) -> None:
     clip = render(tmp_path / "clip.mp4", frames=5)
     with pytest.raises(SourceError, match=r"clip.mp4: no decoder for H.264 \(nvh999dec is not installed"):

@@ -164,6 +164,13 @@ def test_a_silent_camera_is_rebuilt_after_its_own_intervals() -> None:
     assert source.status().reconnects >= 1
 
 
+def test_a_decoder_that_falls_behind_begins_anew() -> None:
+    settings = SourceSettings(late_limit_s=2.0, retry_min_s=0.001)
+    source, sessions, _ = source_of([shot(0, age_s=0.5), shot(1, age_s=2.5), shot(2)], settings=settings)
+    assert [frame.index for frame in source.frames()] == [0]
+    assert sessions[0].closed
+
+
 def watch(intervals_s: Iterable[float], settings: SourceSettings) -> Watchdog:
     watchdog = Watchdog("cam", settings)
     running_s = 0.0
