@@ -33,14 +33,16 @@ def contract(kind, width, height, **more):
     return {**data, **more}
 
 
-def write_detector(folder: Path, name="tiny-detector", seed=0) -> Path:
-    """Heads that are one convolution of the picture each."""
+def write_detector(folder: Path, name="tiny-detector", seed=0, objectness=0.0) -> Path:
+    """Heads that are one convolution of the picture each; `objectness` is added to each anchor's."""
     rng = np.random.default_rng(seed)
-    nodes, weights, outputs = [], [], []
+    bias = np.zeros(39, np.float32)
+    bias[4::13] = objectness
+    nodes, weights, outputs = [], [numpy_helper.from_array(bias, "bias")], []
     for stride in STRIDES:
         kernel = rng.normal(0, 0.2, (39, 3, stride, stride)).astype(np.float32)
         weights.append(numpy_helper.from_array(kernel, f"w{stride}"))
-        conv = ["images", f"w{stride}"]
+        conv = ["images", f"w{stride}", "bias"]
         nodes.append(helper.make_node("Conv", conv, [f"head{stride}"], strides=[stride, stride]))
         shape = ["n", 39, f"h{stride}", f"w{stride}"]
         outputs.append(helper.make_tensor_value_info(f"head{stride}", TensorProto.FLOAT, shape))

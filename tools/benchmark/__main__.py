@@ -1,0 +1,163 @@
+"""Measure this machine, the networks on it and the whole pipeline: `python -m tools.benchmark`.
+
+Tables for people go to standard error, one line of JSON to standard output. Times on the clock mean
+something on an idle machine only; processor times hardly depend on what else runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import AnprError
+from anpr_stream.inference import processor
+from anpr_stream.inference.models import shipped_models
+from anpr_stream.pipeline.networks import load_networks
+from tools.benchmark.clip import write_clip
+from tools.benchmark.machine import Rate, matrix_rate
+from tools.benchmark.networks import NetworkTiming, network_timings, time_network
+from tools.benchmark.stages import ClipCost, clip_cost
+
+PARTS = ("machine", "networks", "yardstick", "clip")
+RATES_HZ = {"default": None, "every frame": 1000.0}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="tools.benchmark", description=__doc__)
+    made.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)}; default all")
+    made.add_argument("--threads", default="1,2", help="numbers of threads, with commas")
+    made.add_argument("--budget-s", type=float, default=1.0, help="time of each single measurement")
+    made.add_argument("--clip", type=Path, help="a clip instead of the rendered one")
+    made.add_argument("--seconds", type=float, default=10.0, help="length of the rendered clip")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; 1 if something could not be measured."""
+    options = parser().parse_args(arguments)
+    parts = options.parts.split(",")
+    threads = [int(count) for count in options.threads.split(",")]
+    result: dict[str, Any] = {"processor": processor.name(), "cores": processor.usable_cores()}
+    result["load"] = round(os.getloadavg()[0], 1)
+    say(f"{result['processor']}, {result['cores']} cores, load {result['load']}")
+    with tempfile.TemporaryDirectory() as folder:
+        measure = _Measure(Path(folder), threads, options.budget_s)
+        steps: dict[str, Callable[[], Any]] = {
+            "machine": measure.machine,
+            "networks": measure.networks,
+            "yardstick": measure.yardstick,
+            "clip": lambda: measure.clip(options.clip, options.seconds),
+        }
+        for part in (part for part in PARTS if part in parts):
+            try:
+                result[part] = steps[part]()
+            except (AnprError, ImportError) as error:
+                result[part] = {"error": str(error)}
+                say(f"{part}: not measured: {error}")
+    print(json.dumps(result))
+    return int(any("error" in result[part] for part in PARTS if part in result))
+
+
+class _Measure:
+    """The parts of the benchmark; later ones use the rates of the first."""
+
+    def __init__(self, folder: Path, threads: Sequence[int], budget_s: float) -> None:
+        self._folder = folder
+        self._threads = threads
+        self._budget_s = budget_s
+        self._rates: list[Rate] = []
+
+    def machine(self) -> list[dict[str, Any]]:
+        """Matrix products."""
+        for precision in ("fp32", "int8"):
+            for threads in self._threads:
+                rate = matrix_rate(self._folder, precision, threads, self._budget_s)
+                self._rates.append(rate)
+                say(f"matrix product {precision:5} {threads} threads {rate.gflops:7.0f} Gop/s  {rate.engine}")
+        return [asdict(rate) for rate in self._rates]
+
+    def networks(self) -> list[dict[str, Any]]:
+        """Every shipped network."""
+        found = []
+        say(f"\n{'network':14}{'input':>14} {'engine':12}{'':5} threads     ms  cpu ms    Gop  of the rate")
+        for entry in shipped_models():
+            if entry.model is None:
+                say(f"{entry.path.name}: {entry.fault}")
+                continue
+            for timing in network_timings(entry.model, self._threads, self._rates, self._budget_s):
+                say(_network_line(timing))
+                found.append(asdict(timing))
+        return found
+
+    def yardstick(self) -> dict[str, Any]:
+        """Detector and one read against a quarter-width YOLOv3 at 640x640 in FP32, one thread."""
+        from tools.benchmark.reference import SIDE_PX, write_reference
+
+        path = write_reference(self._folder / "reference.onnx")
+        shape = (1, 3, SIDE_PX, SIDE_PX)
+        reference = time_network(path, "onnxruntime", "fp32", 1, shape, self._budget_s)
+        ours = {entry.model.name: entry.model for entry in shipped_models() if entry.model}
+        costs = {}
+        for name in ("detector-cpu", "reader-cpu"):
+            if name not in ours:
+                raise AnprError(f"{name} is not shipped")
+            timings = network_timings(ours[name], [1], self._rates, self._budget_s)
+            first = next(iter(timings)).shape
+            costs[name] = min((t.timing.cpu_ms for t in timings if t.shape == first), default=float("inf"))
+        assert reference is not None
+        share = sum(costs.values()) / reference.cpu_ms
+        say(f"\nyardstick {reference.cpu_ms:.1f} ms, {costs}: {share:.2f} of it")
+        return {"reference_cpu_ms": reference.cpu_ms, "cpu_ms": costs, "share": share}
+
+    def clip(self, clip: Path | None, seconds: float) -> dict[str, Any]:
+        """The whole way over a clip."""
+        path, texts = clip, []
+        if path is None:
+            path = self._folder / "clip.mp4"
+            texts = write_clip(path, seconds)
+        costs = {}
+        for name, rate_hz in RATES_HZ.items():
+            changes = {} if rate_hz is None else {"flow": {"detect_rate_hz": rate_hz}}
+            settings = Settings.model_validate(changes)
+            with load_networks(settings) as networks:
+                cost = clip_cost(path, settings, networks)
+            _say_clip(name, cost, texts)
+            costs[name] = asdict(cost) | {"overlap": cost.overlap, "python_ms": cost.python_ms}
+        return {"truth": texts, **costs}
+
+
+def _network_line(entry: NetworkTiming) -> str:
+    batch, _, height, width = entry.shape
+    share = "" if entry.share is None else f"{entry.share:8.0%}"
+    return (
+        f"{entry.network:14}{f'{batch}x{width}x{height}':>14} {entry.engine:12}{entry.precision:5}"
+        f"{entry.threads:8}{entry.timing.ms:7.2f}{entry.timing.cpu_ms:8.2f}{entry.gflop:7.2f}{share}"
+    )
+
+
+def _say_clip(name: str, cost: ClipCost, truth: Sequence[str]) -> None:
+    say(f"\nclip, detector looks at: {name} ({cost.looks} of {cost.frames} frames); processor ms per frame")
+    say("  " + "  ".join(f"{stage} {ms:.2f}" for stage, ms in cost.stages_ms.items()))
+    say(
+        f"  pipeline {cost.fps:.0f} frames/s, {cost.cpu_ms:.2f} ms processor time per frame, Python besides "
+        f"decoding and networks {cost.python_ms:.2f} ms, overlap {cost.overlap:.0%} of the slowest stage"
+    )
+    say(f"  read {', '.join(cost.texts) or 'nothing'}; on the plates {', '.join(truth) or 'unknown'}")
+
+
+def say(text: str) -> None:
+    """Print for people."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

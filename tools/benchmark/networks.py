@@ -1,0 +1,85 @@
+"""Time of each network on each engine, and its share of what the machine can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anpr_stream.errors import AnprError
+from anpr_stream.inference.models import ModelFile
+from anpr_stream.vision.contract import DetectorContract
+from tools.benchmark.machine import ENGINES, Rate
+from tools.benchmark.timing import Timing, timed
+from tools.benchmark.work import count_flop
+
+DETECTOR_SIZES = ((640, 384), (416, 256), (320, 192))
+"""Inputs (width, height) of a detector: for 16:9 pictures."""
+BATCHES = (1, 4)
+"""Crops or characters at once."""
+
+
+@dataclass(frozen=True)
+class NetworkTiming:
+    """One network on one engine.
+
+    Attributes:
+        network: its name.
+        shape: of the input, (N, 3, H, W).
+        engine: `onnxruntime` or `openvino`.
+        precision: of the arithmetic.
+        threads: on the processor.
+        timing: of a run of the whole batch.
+        gflop: thousand million operations of a run.
+        share: of the machine's rate at this precision; None where it was not measured.
+    """
+
+    network: str
+    shape: tuple[int, ...]
+    engine: str
+    precision: str
+    threads: int
+    timing: Timing
+    gflop: float
+    share: float | None
+
+
+def network_timings(
+    file: ModelFile, threads: Sequence[int], rates: Sequence[Rate], budget_s: float
+) -> Iterator[NetworkTiming]:
+    """Time a network at its sizes, with every precision and engine that runs it."""
+    paths = {"fp32": file.path, "int8": file.int8_path}
+    for shape in shapes_of(file):
+        gflop = count_flop(file.path, shape) / 1e9
+        for precision, path in paths.items():
+            for count in threads:
+                best = {(rate.precision, rate.threads): rate.gflops for rate in rates}.get((precision, count))
+                for engine in ENGINES if path else ():
+                    timing = time_network(path or file.path, engine, precision, count, shape, budget_s)
+                    if timing is not None:
+                        share = gflop / timing.best_ms * 1000 / best if best else None
+                        yield NetworkTiming(file.name, shape, engine, precision, count, timing, gflop, share)
+
+
+def shapes_of(file: ModelFile) -> list[tuple[int, ...]]:
+    """Inputs at which a network is timed."""
+    contract = file.contract
+    if isinstance(contract, DetectorContract):
+        return [(1, 3, height, width) for width, height in DETECTOR_SIZES]
+    return [(batch, 3, contract.height, contract.width) for batch in BATCHES]
+
+
+def time_network(
+    path: Path, engine: str, precision: str, threads: int, shape: tuple[int, ...], budget_s: float
+) -> Timing | None:
+    """Time one network on one engine; None if the engine refuses it."""
+    images = np.random.default_rng(0).random(shape, np.float32)
+    try:
+        backend = ENGINES[engine](path, precision, threads)
+        timing = timed(lambda: backend.run(images), budget_s)
+        backend.close()
+    except AnprError:
+        return None
+    return timing

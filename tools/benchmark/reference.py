@@ -1,0 +1,31 @@
+"""The yardstick: a YOLOv3 of a quarter of the published width at 640x640 in FP32, with random weights.
+
+Weights do not change the time of dense arithmetic, so none need to ship for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from tools.training.detector import CPU_ANCHORS, DetectorConfig, YoloV3
+
+SIDE_PX = 640
+QUARTER = DetectorConfig(
+    "quarter", (16, 32, 64, 128, 256), (2, 8, 8, 4), 2, CPU_ANCHORS, stem=8, corners=False
+)
+
+
+def write_reference(path: Path) -> Path:
+    """Export the yardstick as ONNX."""
+    network = YoloV3(QUARTER).eval()
+    sample = torch.zeros(1, 3, SIDE_PX, SIDE_PX)
+    names = ["head8", "head16", "head32"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, (sample,), str(path), input_names=["images"], output_names=names, dynamo=False
+        )
+    return path
