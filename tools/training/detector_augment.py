@@ -117,7 +117,7 @@ class Augmenter:
     def _window(self) -> Picture:
         """A part of a picture without plates, in the shape of a plate."""
         picture = self._empty[self._random.integers(len(self._empty))].picture
-        height = int(self._random.integers(6, picture.shape[0] // 3))
+        height = int(self._random.integers(6, max(7, picture.shape[0] // 3)))
         width = min(int(height * self._random.uniform(1, 5)), picture.shape[1])
         x, y = self._random.integers(0, (picture.shape[1] - width + 1, picture.shape[0] - height))
         return picture[y : y + height, x : x + width]
