@@ -32,6 +32,22 @@ def textures() -> tuple[Image, ...]:
     return tuple(_texture(rng) for _ in range(48))
 
 
+@lru_cache(maxsize=1)
+def chips() -> tuple[Image, ...]:
+    """32 of (128, 256) uint8: 255 where paint holds, 0 where it has come off in flakes and scratches."""
+    rng = np.random.default_rng(22)
+    return tuple(_chips(rng) for _ in range(32))
+
+
+def _chips(rng: np.random.Generator) -> Image:
+    flakes = _blurred_noise(rng, rng.uniform(1.0, 4.0)) + 0.7 * _blurred_noise(rng, 12.0)
+    holds = np.clip((rng.uniform(1.3, 2.4) - flakes) * 4 * 255, 0, 255).astype(np.uint8)
+    for _ in range(int(rng.integers(0, 6))):
+        ends = (rng.uniform(-0.2, 1.2, (2, 2)) * MAP_SIZE).astype(int).tolist()
+        cv2.line(holds, ends[0], ends[1], 0, int(rng.integers(1, 3)), cv2.LINE_AA)
+    return holds
+
+
 def _blurred_noise(rng: np.random.Generator, scale_px: float) -> npt.NDArray[np.float32]:
     noise = rng.normal(0, 1, (MAP_SIZE[1], MAP_SIZE[0])).astype(np.float32)
     soft = cv2.GaussianBlur(noise, (0, 0), scale_px)

@@ -12,7 +12,7 @@ from anpr_stream.plates.formats import PlateFormat
 from anpr_stream.plates.patterns import Shape
 from anpr_stream.plates.schema import Appearance
 from anpr_stream.synth import decor, fonts
-from anpr_stream.synth.banks import NEUTRAL, textures
+from anpr_stream.synth.banks import NEUTRAL, chips, textures
 from anpr_stream.synth.draw import Colour, Rng, colour, jittered, paint, pick, stamp, stretched
 from anpr_stream.synth.fonts import CAP_PX, PAD_PX
 from anpr_stream.synth.layout import Placed, Style, random_style, set_line
@@ -24,6 +24,10 @@ SMALL_FIRST_LINE = 0.1
 """Share of two-line plates whose first line is smaller than the second."""
 MIN_CONTRAST = 55
 MONOSPACED = {"fe", "mono", "russian", "china"}
+FADED = 0.14
+"""Share of plates whose paint has faded, so that the characters show by their relief more than by colour."""
+CHIPPED = 0.1
+"""Share of plates whose characters have lost paint."""
 _EMBOSS = np.array([[-1, -1, 0], [-1, 0, 1], [0, 1, 1]], np.float32)
 
 
@@ -212,11 +216,19 @@ def _inked(rng: Rng, sheet: _Sheet, placed: list[Placed], ink: Colour, look: App
         inset = float(rng.uniform(0.004, 0.03)) * height
         corners = [round(inset), round(inset * 0.8), round(width - inset), round(height - inset * 0.8)]
         cv2.rectangle(mask, tuple(corners[:2]), tuple(corners[2:]), 230, 1 if height < 160 else height // 80)
-    return _embossed(rng, paint(sheet.image, mask, ink), mask)
+    faded = float(rng.uniform(0.3, 0.85)) if rng.random() < FADED else 0.0
+    strength = float(rng.uniform(0.05, 0.16)) if faded else pick(rng, (0.0, 0.0, 0.02, 0.05, 0.09))
+    return _embossed(rng, paint(sheet.image, _thinned(mask, 1.0 - faded), ink), mask, strength)
+
+
+def _thinned(mask: Image, opacity: float) -> Image:
+    return mask if opacity == 1.0 else np.asarray(cv2.convertScaleAbs(mask, alpha=opacity), np.uint8)
 
 
 def _worn(rng: Rng, mask: Image) -> Image:
-    """Thicker, thinner or slanted characters."""
+    """Chipped, thicker, thinner or slanted characters."""
+    if rng.random() < CHIPPED:
+        mask = np.asarray(cv2.bitwise_and(mask, cv2.resize(pick(rng, chips()), mask.shape[1::-1])), np.uint8)
     roll = rng.random()
     if roll < 0.12:
         mask = np.asarray(cv2.dilate(mask, np.ones((2, 2), np.uint8)), np.uint8)
@@ -229,9 +241,9 @@ def _worn(rng: Rng, mask: Image) -> Image:
     return mask
 
 
-def _embossed(rng: Rng, image: Image, mask: Image) -> Image:
+def _embossed(rng: Rng, image: Image, mask: Image, strength: float) -> Image:
     """Light and shade along the raised edges of the characters."""
-    strength = pick(rng, (0.0, 0.02, 0.05, 0.09)) * pick(rng, (-1.0, 1.0))
+    strength *= pick(rng, (-1.0, 1.0))
     if strength == 0.0:
         return image
     relief = cv2.filter2D(mask, cv2.CV_16S, _EMBOSS)

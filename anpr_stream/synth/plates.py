@@ -97,8 +97,8 @@ def random_view(rng: Rng, corners: npt.NDArray[np.float64], aspect: float) -> np
     unit = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) * (aspect, 1.0)
     angle = float(rng.normal(0, 0.04))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    lean = np.array([[1.0, float(rng.normal(0, 0.09))], [float(rng.normal(0, 0.03)), 1.0]])
-    moved = unit @ (turn @ lean).T + rng.normal(0, 0.025, (4, 2)) * (1.0, 1.0)
+    lean = np.array([[1.0, float(rng.normal(0, 0.11))], [float(rng.normal(0, 0.03)), 1.0]])
+    moved = unit @ (turn @ lean).T + rng.normal(0, 0.03, (4, 2))
     span = np.ptp(corners, axis=0)
     target = corners.mean(axis=0) + moved * span / (aspect, 1.0)
     centre = np.array(CANVAS) / 2
