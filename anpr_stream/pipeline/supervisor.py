@@ -84,9 +84,11 @@ class Pipeline:
             run.stop()
 
     def wait(self, limit_s: float | None = None) -> bool:
-        """Wait for the end of each camera, for so long each; tell whether all have ended."""
-        have_ended = [run.wait(limit_s) for run in self._all()]
-        return all(have_ended)
+        """Wait for the end of all cameras, for so long together; tell whether all have ended."""
+        if limit_s is None:
+            return all(run.wait() for run in self._all())
+        until_s = self._clock.monotonic_s() + limit_s
+        return all(run.wait(max(0.0, until_s - self._clock.monotonic_s())) for run in self._all())
 
     def error(self, name: str) -> AnprError | None:
         """Return the error that a camera ended with or waits after."""
