@@ -40,10 +40,10 @@ class WebhookTransport:
         headers = {name: value.get_secret_value() for name, value in target.headers.items()}
         if target.bearer is not None:
             headers["Authorization"] = f"Bearer {target.bearer.get_secret_value()}"
+        # Redirects are not followed, so that what begins without TLS never comes to need it.
+        verify = tls_context(target.tls) if self._url.startswith("https:") else False
         # trust_env would let a proxy or a .netrc of the environment see or change events.
-        self._client = httpx.Client(
-            headers=headers, timeout=timeout_s, verify=tls_context(target.tls), trust_env=False
-        )
+        self._client = httpx.Client(headers=headers, timeout=timeout_s, verify=verify, trust_env=False)
 
     def send(self, messages: Sequence[Message]) -> list[Result]:
         """POST messages one by one; stop at the first that has to be sent again."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from anpr_stream.config.delivery import Output, PlateList, Privacy, reveal
-from anpr_stream.errors import StoreError
-from anpr_stream.interfaces import Clock
+from anpr_stream.errors import SinkError, StoreError
+from anpr_stream.interfaces import Clock, Sink
 from anpr_stream.metrics import (
     EVENTS_ACCEPTED,
     EVENTS_DROPPED,
@@ -52,15 +52,14 @@ class Rules:
     lists: tuple[PlateList, ...] = ()
     resume_s: float = 60.0
 
-    def lanes(self, event: Event) -> tuple[str, ...]:
-        """Return the lanes of the outputs that want an event."""
-        lists = {hit.list_name for hit in event.list_hits}
+    def lanes(self, kind: str, camera: str, lists: Collection[str]) -> tuple[str, ...]:
+        """Return the lanes of the outputs that want an event of a kind, camera and lists."""
         return tuple(
             output.name
             for output in self.outputs
-            if event.kind.value in output.kinds
-            and (not output.cameras or event.camera in output.cameras)
-            and (not output.lists or lists.intersection(output.lists))
+            if kind in output.kinds
+            and (not output.cameras or camera in output.cameras)
+            and (not output.lists or set(lists).intersection(output.lists))
         )
 
     def once_lanes(self, hits: Sequence[ListHit]) -> tuple[OnceLane, ...]:
@@ -102,15 +101,17 @@ class Recorder:
         rules: Rules,
         clock: Clock,
         on_accepted: Callable[[Entry], None] = lambda entry: None,
+        files: Sequence[Sink] = (),
     ) -> None:
         """Start the thread.
 
         Args:
             writer: commits.
             snapshots: None: no pictures.
-            rules: may be replaced while running, see `rules`.
+            rules: may be replaced while running; an event keeps those that it was written under.
             clock: for the time of acceptance.
             on_accepted: called in the writer's thread after each commit; must be quick.
+            files: event files, which get what privacy leaves; the caller closes them.
         """
         self.rules = rules
         self.has_space = True
@@ -118,8 +119,9 @@ class Recorder:
         self._snapshots = snapshots
         self._clock = clock
         self._on_accepted = on_accepted
+        self._files = files
         self._visits: OrderedDict[str, _Visit] = OrderedDict()
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[tuple[Event, Rules]] = deque()
         self._pictures_waiting = 0
         self._uncommitted = 0
         self._changed = threading.Condition()
@@ -137,7 +139,7 @@ class Recorder:
                 PICTURES_DROPPED.labels("busy").inc()
                 event = replace(event, crop=None)
             self._pictures_waiting += event.crop is not None
-            self._waiting.append(event)
+            self._waiting.append((event, self.rules))
             QUEUE_DEPTH.labels("recorder").set(len(self._waiting))
             self._changed.notify_all()
 
@@ -157,44 +159,46 @@ class Recorder:
         self.close()
 
     def _run(self) -> None:
-        while (event := self._next()) is not None:
+        while (found := self._next()) is not None:
+            event, rules = found
             try:
-                self._record(event)
+                self._record(event, rules)
             except Exception:
                 # One event that cannot be handled must not end the recording of all others.
                 LOG.exception("%s: event of visit %s is lost", event.camera, event.visit_id)
                 EVENTS_DROPPED.labels(event.camera, "error").inc()
 
-    def _next(self) -> Event | None:
+    def _next(self) -> tuple[Event, Rules] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closing)
             if not self._waiting:
                 return None
-            event = self._waiting.popleft()
+            event, rules = self._waiting.popleft()
             self._pictures_waiting -= event.crop is not None
-            return event
+            return event, rules
 
-    def _record(self, event: Event) -> None:
+    def _record(self, event: Event, rules: Rules) -> None:
         for hit in event.list_hits:
             LIST_HITS.labels(hit.list_name).inc()
         plate_class = class_of(event)
-        kept = self._kept(event, plate_class)
+        kept = self._kept(event, plate_class, rules.privacy)
         if kept is None:
             EVENTS_DROPPED.labels(event.camera, "privacy").inc()
             return
-        entry = self._entry(*kept, plate_class)
+        entry = _entry(*kept, plate_class, rules)
         self._remember(event)
+        self._write_files(kept[0])
         with self._changed:
             self._uncommitted += 1
-        rules = self.rules
         job = self._writer.submit(
             lambda database: accept(database, entry, self._clock.utc_s(), rules.resume_s)
         )
         job.add_done_callback(lambda done: self._committed(entry, done))
 
-    def _kept(self, event: Event, plate_class: PlateClass) -> tuple[Event, tuple[ImageRow, ...]] | None:
+    def _kept(
+        self, event: Event, plate_class: PlateClass, privacy: Privacy
+    ) -> tuple[Event, tuple[ImageRow, ...]] | None:
         """Return what privacy leaves of an event, with its pictures; None: nothing."""
-        privacy = self.rules.privacy
         mode = getattr(privacy, plate_class.value)
         if mode == "drop":
             # A receiver that knows the visit must learn that it ended.
@@ -229,23 +233,13 @@ class Recorder:
         visit.pictures[shown] = stored
         return stored
 
-    def _entry(self, event: Event, images: tuple[ImageRow, ...], plate_class: PlateClass) -> Entry:
-        return Entry(
-            visit_id=event.visit_id,
-            revision=event.revision,
-            kind=event.kind.value,
-            camera=event.camera,
-            text=event.plate.text if event.plate else None,
-            raw_text=event.plate.raw_text if event.plate else None,
-            plate_class=plate_class,
-            first_utc_s=event.first_seen.utc_s,
-            last_utc_s=event.last_seen.utc_s,
-            lists=tuple(hit.list_name for hit in event.list_hits),
-            payload=event_to_json(event),
-            images=images,
-            lanes=self.rules.lanes(event),
-            once_lanes=self.rules.once_lanes(event.list_hits),
-        )
+    def _write_files(self, event: Event) -> None:
+        for sink in self._files:
+            try:
+                sink.write(event)
+            except SinkError as error:
+                LOG.error("%s: event of visit %s not in the file: %s", event.camera, event.visit_id, error)
+                EVENTS_DROPPED.labels(event.camera, "file").inc()
 
     def _remember(self, event: Event) -> None:
         """Keep the visit in mind until its end."""
@@ -266,3 +260,23 @@ class Recorder:
             self._on_accepted(entry)
         else:
             EVENTS_DROPPED.labels(entry.camera, "double").inc()
+
+
+def _entry(event: Event, images: tuple[ImageRow, ...], plate_class: PlateClass, rules: Rules) -> Entry:
+    lists = tuple(hit.list_name for hit in event.list_hits)
+    return Entry(
+        visit_id=event.visit_id,
+        revision=event.revision,
+        kind=event.kind.value,
+        camera=event.camera,
+        text=event.plate.text if event.plate else None,
+        raw_text=event.plate.raw_text if event.plate else None,
+        plate_class=plate_class,
+        first_utc_s=event.first_seen.utc_s,
+        last_utc_s=event.last_seen.utc_s,
+        lists=lists,
+        payload=event_to_json(event),
+        images=images,
+        lanes=rules.lanes(event.kind.value, event.camera, lists),
+        once_lanes=rules.once_lanes(event.list_hits),
+    )

@@ -41,6 +41,8 @@ class Query:
     def __post_init__(self) -> None:
         if self.text and not pattern(self.text):
             raise ValueError(f"text: {self.text!r} holds no letter or digit")
+        if self.max_distance is not None and not normalise(self.text) == pattern(self.text) != "":
+            raise ValueError("a search by likeness needs a text, without ? and *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,8 @@ def _near(
     rows: Iterator[tuple[str, str, str | None]], query: Query, distance: Distance | None
 ) -> Iterator[Found]:
     wanted = pattern(query.text)
-    if distance is None or query.max_distance is None or not wanted:
-        raise ValueError("a search by likeness needs a text and a distance")
+    if distance is None or query.max_distance is None:
+        raise ValueError("a search by likeness needs a distance")
     for payload, plate_class, text in rows:
         away = 0.0 if text == query.hashed_text else distance(wanted, normalise(text or ""))
         if away <= query.max_distance:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -104,19 +103,12 @@ def accept(database: sqlite3.Connection, entry: Entry, utc_s: float, resume_s: f
     return True
 
 
-def is_known(database: sqlite3.Connection, visit_id: str) -> bool:
-    """Return whether an event of this visit was accepted."""
-    return database.execute("SELECT 1 FROM visits WHERE visit_id = ?", (visit_id,)).fetchone() is not None
-
-
-def open_visits(database: sqlite3.Connection) -> Iterator[tuple[str, PlateClass]]:
-    """Yield last payload and class of each visit without a `final`: at start, those a crash cut off."""
+def open_visits(database: sqlite3.Connection) -> list[str]:
+    """Return the last payload of each visit without a `final`: at start, those that a crash cut off."""
     rows = database.execute(
-        "SELECT payload, plate_class FROM visits JOIN revisions USING (visit_id, revision)"
-        " WHERE kind != 'final'"
-    ).fetchall()
-    for payload, plate_class in rows:
-        yield payload, PlateClass(plate_class)
+        "SELECT payload FROM visits JOIN revisions USING (visit_id, revision) WHERE kind != 'final'"
+    )
+    return [payload for (payload,) in rows]
 
 
 def close_interrupted(

@@ -47,7 +47,7 @@ def forget_visits(database: sqlite3.Connection, plate_class: PlateClass, before_
     return Forgotten(len(rows), dead, tuple(paths))
 
 
-def forget_images(database: sqlite3.Connection, surplus_bytes: int) -> tuple[str, ...]:
+def forget_images(database: sqlite3.Connection, surplus_bytes: float) -> tuple[str, ...]:
     """Delete up to `AT_ONCE` pictures of at least so many bytes together; return their paths.
 
     The oldest go first, all those of plates on no list before any of a listed one.

@@ -174,5 +174,8 @@ def test_the_certificates_name_is_verified(tmp_path: Path) -> None:
 
 
 def test_a_missing_authority_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="ca_file"), transport_to(1, tls=Tls(ca_file=tmp_path / "none")):
+    with (
+        pytest.raises(ConfigError, match="ca_file"),
+        transport_to(1, "https", tls=Tls(ca_file=tmp_path / "none")),
+    ):
         pass

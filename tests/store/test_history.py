@@ -84,9 +84,10 @@ def test_a_text_without_letters_is_refused(text: str) -> None:
         Query(text=text)
 
 
-def test_likeness_needs_a_text(filled: sqlite3.Connection) -> None:
-    with pytest.raises(ValueError, match="needs a text"):
-        found(filled, max_distance=1.0)
+@pytest.mark.parametrize("text", ["", "AB?", "*"])
+def test_likeness_needs_a_text_without_wildcards(text: str) -> None:
+    with pytest.raises(ValueError, match=r"needs a text|holds no letter"):
+        Query(text=text, max_distance=1.0)
 
 
 def test_revisions_come_in_order(filled: sqlite3.Connection) -> None:

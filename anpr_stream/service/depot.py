@@ -1,0 +1,247 @@
+"""Everything behind the cameras: store, recorder, lists, receivers, retention; changed while running."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from anpr_stream.config.delivery import reveal
+from anpr_stream.config.packaged import packaged
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import StoreError
+from anpr_stream.interfaces import Clock
+from anpr_stream.metrics import OUTBOX_DEPTH
+from anpr_stream.outputs.files import file_sink
+from anpr_stream.outputs.mqtt import MqttTransport
+from anpr_stream.plates.matching import Confusions
+from anpr_stream.service.lane import Lane, LaneStatus
+from anpr_stream.service.reaper import Reaper
+from anpr_stream.service.recorder import Recorder, Rules
+from anpr_stream.service.transports import LanePlan, lane_plans
+from anpr_stream.service.writer import Writer
+from anpr_stream.store import outbox
+from anpr_stream.store.database import open_database, read_database
+from anpr_stream.store.ledger import Entry, close_interrupted, open_visits
+from anpr_stream.store.lists import ListBook
+from anpr_stream.store.privacy import keyed_hash
+from anpr_stream.store.snapshots import SnapshotFolder
+from anpr_stream.types import Event, FusedRead, ListHit
+
+LOG = logging.getLogger(__name__)
+SNAPSHOTS = "snapshots"
+STATES = ("waiting", "started", "dead")
+
+
+def hasher(settings: Settings) -> Callable[[str], str] | None:
+    """Return the keyed hash of a configuration, None without a key."""
+    key = reveal(settings.privacy.key)
+    return partial(keyed_hash, key.encode()) if key else None
+
+
+def load_confusions() -> Confusions:
+    """Return what the packaged reader confuses."""
+    return Confusions.load(packaged("engines") / "confusions.json")
+
+
+class Depot:
+    """Takes events and sees to all that follows (a `ListMatcher` besides); a context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        clock: Clock,
+        on_accepted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open the store, settle what the last run left, start the threads.
+
+        Args:
+            settings: the whole configuration.
+            folder: the store's; locked for this process.
+            clock: the machine's.
+            on_accepted: called after each commit of events, in the writer's thread.
+
+        Raises:
+            StoreError: the store cannot be used, or another daemon uses it.
+            ConfigError: lists or outputs cannot be used.
+        """
+        self.folder = folder
+        self._clock = clock
+        self._told = on_accepted
+        self._lanes: dict[str, tuple[LanePlan, Lane]] = {}
+        self._mqtt: dict[str, MqttTransport] = {}
+        self._camera_states: Mapping[str, str] = {}
+        self._confusions = load_confusions()
+        self._settings = settings
+        with ExitStack() as stack:
+            stack.enter_context(closing(_lock(folder)))
+            self._lists = self._load_lists(settings)
+            plans = lane_plans(settings, clock)
+            files = [stack.enter_context(file_sink(output)) for output in settings.files]
+            self.writer = stack.enter_context(Writer(open_database(folder)))
+            self._settle_last_run()
+            snapshots = SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality)
+            self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock)
+            kept = snapshots if settings.store.snapshots else None
+            self._recorder = stack.enter_context(
+                Recorder(self.writer, kept, _rules(settings), clock, self._accepted, files)
+            )
+            self._recorder.has_space = self._reaper.run()
+            self._change_lanes(plans)
+            self._stack = stack.pop_all()
+
+    def write(self, event: Event) -> None:
+        """Take an event; never waits."""
+        self._recorder.write(event)
+
+    def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
+        """Return the lists that a plate is on at this camera and time, best match first."""
+        return self._lists.hits(camera, plate, utc_s)
+
+    def check(self, settings: Settings) -> None:
+        """Raise what would be wrong with a changed configuration, and change nothing.
+
+        Raises:
+            StoreError: a list's file is wrong.
+            ConfigError: an output cannot be used.
+        """
+        self._load_lists(settings)
+        lane_plans(settings, self._clock)
+
+    def apply(self, settings: Settings) -> None:
+        """Go on with the lists, privacy and outputs of a changed configuration that was checked.
+
+        What waits for a receiver that is no longer there stays in the outbox.
+        """
+        self._lists = self._load_lists(settings)
+        self._settings = settings
+        self._recorder.rules = _rules(settings)
+        self._change_lanes(lane_plans(settings, self._clock))
+
+    def refresh_lists(self) -> list[str]:
+        """Pick up changed list files; return and log the faults of those that are wrong."""
+        found = self._lists.refresh()
+        for fault in found:
+            LOG.error("list not changed: %s", fault)
+        return found
+
+    def reap(self) -> None:
+        """Apply the rules of retention."""
+        self._recorder.has_space = self._reaper.run()
+
+    def publish_camera_states(self, states: Mapping[str, str]) -> None:
+        """Tell MQTT brokers how each camera is."""
+        self._camera_states = states
+        for transport in self._mqtt.values():
+            transport.publish_states(states)
+
+    def lanes(self) -> dict[str, LaneStatus]:
+        """Return how each receiver is, by name."""
+        return {name: lane.status for name, (_, lane) in self._lanes.items()}
+
+    def depths(self) -> dict[str, dict[str, int]]:
+        """Count what waits by receiver and state, also in the metrics."""
+        with closing(read_database(self.folder)) as database:
+            found = outbox.depths(database)
+        for name in self._lanes.keys() | found.keys():
+            for state in STATES:
+                OUTBOX_DEPTH.labels(name, state).set(found.get(name, {}).get(state, 0))
+        return found
+
+    def list_sizes(self) -> dict[str, int]:
+        """Return the number of plates on each list."""
+        return self._lists.sizes()
+
+    @property
+    def has_space(self) -> bool:
+        """Whether new pictures are stored."""
+        return self._recorder.has_space
+
+    def close(self, within_s: float = 5.0) -> None:
+        """Accept what waits, then end; receivers get what they take in that time. May be called twice."""
+        self._recorder.close()
+        lanes = [lane for _, lane in self._lanes.values()]
+        for lane in lanes:
+            lane.begin_close()
+        limit_s = self._clock.monotonic_s() + within_s
+        for lane in lanes:
+            lane.close(max(0.1, limit_s - self._clock.monotonic_s()))
+        self._stack.close()
+
+    def __enter__(self) -> Depot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _load_lists(self, settings: Settings) -> ListBook:
+        return ListBook(settings.lists, self.folder, self._confusions, hasher(settings))
+
+    def _settle_last_run(self) -> None:
+        """Give visits that a crash cut off their final event, and put aside what may have run."""
+        rules = _rules(self._settings)
+
+        def settle(database: sqlite3.Connection) -> tuple[int, int]:
+            visits = open_visits(database)
+            for payload in visits:
+                event = json.loads(payload)
+                lists = [hit["list"] for hit in event["lists"]]
+                lanes = rules.lanes("final", event["camera"], lists)
+                close_interrupted(database, payload, lanes, self._clock.utc_s())
+            return len(visits), outbox.bury_interrupted(database)
+
+        visits, commands = self.writer.submit(settle).result()
+        if visits or commands:
+            LOG.warning("the last run was cut off: %d visits ended, %d commands put aside", visits, commands)
+
+    def _accepted(self, entry: Entry) -> None:
+        for name in (*entry.lanes, *(once.lane for once in entry.once_lanes)):
+            if (found := self._lanes.get(name)) is not None:
+                found[1].wake()
+        self._told()
+
+    def _change_lanes(self, plans: list[LanePlan]) -> None:
+        """End the lanes that are not wanted any more and start the new ones; the others go on."""
+        wanted = {plan.policy.name: plan for plan in plans}
+        for name, (plan, lane) in list(self._lanes.items()):
+            if name not in wanted or (wanted[name].policy, wanted[name].wish) != (plan.policy, plan.wish):
+                lane.close()
+                del self._lanes[name]
+                self._mqtt.pop(name, None)
+        for name, plan in wanted.items():
+            if name not in self._lanes:
+                self._lanes[name] = (plan, self._start(plan))
+
+    def _start(self, plan: LanePlan) -> Lane:
+        transport = plan.build()
+        if isinstance(transport, MqttTransport):
+            transport.publish_states(self._camera_states)
+            self._mqtt[plan.policy.name] = transport
+        return Lane(plan.policy, transport, self.writer, self.folder, self._clock)
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(settings.privacy, settings.outputs, settings.lists, settings.tracking.visits.revisit_s)
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Keep a second daemon away from the store: each would settle what the other is about to do."""
+    path = folder / "lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        lock = path.open("w")
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; is the store's folder writable?") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StoreError(f"{folder}: another anpr-stream uses this store", "store-locked") from error
+    return lock

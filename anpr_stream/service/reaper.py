@@ -1,0 +1,107 @@
+"""Retention while running: what is too old or too much goes, and no picture fills the disk."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from anpr_stream.config.delivery import Retention
+from anpr_stream.interfaces import Clock
+from anpr_stream.metrics import FORGOTTEN, STORE_FREE_BYTES
+from anpr_stream.service.writer import Writer
+from anpr_stream.store import retention
+from anpr_stream.store.ledger import PlateClass
+from anpr_stream.store.snapshots import SnapshotFolder
+
+LOG = logging.getLogger(__name__)
+DAY_S = 86_400.0
+GB = 1e9
+STRAY_AFTER_S = 3600.0
+"""A file without an event may be one whose event is about to be committed; after this time it is not."""
+
+
+def free_bytes(snapshots: SnapshotFolder) -> int:
+    """Return the free space on the pictures' disk."""
+    folder = snapshots.folder
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+class Reaper:
+    """Applies the rules of retention; `run` is called from time to time, by one thread."""
+
+    def __init__(
+        self,
+        rules: Retention,
+        writer: Writer,
+        snapshots: SnapshotFolder,
+        clock: Clock,
+        free: Callable[[SnapshotFolder], int] = free_bytes,
+    ) -> None:
+        self._rules = rules
+        self._writer = writer
+        self._snapshots = snapshots
+        self._clock = clock
+        self._free = free
+        self._strays_sought_s = clock.monotonic_s()
+
+    def run(self) -> bool:
+        """Delete what must go; return whether there is space for new pictures."""
+        self._forget_old_visits()
+        self._forget_surplus_pictures()
+        self._forget_strays()
+        free = self._free(self._snapshots)
+        STORE_FREE_BYTES.set(free)
+        return free >= self._rules.min_free_gb * GB
+
+    def _forget_old_visits(self) -> None:
+        now_s = self._clock.utc_s()
+        for plate_class, days in self._ages():
+            before_s = now_s - days * DAY_S
+            count = retention.AT_ONCE
+            while count == retention.AT_ONCE:
+                job = partial(retention.forget_visits, plate_class=plate_class, before_utc_s=before_s)
+                forgotten = self._writer.submit(job).result()
+                self._snapshots.delete(forgotten.paths)
+                FORGOTTEN.labels(f"visits_{plate_class.value}").inc(forgotten.visits)
+                FORGOTTEN.labels("dead_letters").inc(forgotten.dead_letters)
+                count = forgotten.visits
+
+    def _ages(self) -> Iterator[tuple[PlateClass, float]]:
+        for plate_class, days in (
+            (PlateClass.LISTED, self._rules.listed_days),
+            (PlateClass.UNLISTED, self._rules.unlisted_days),
+            (PlateClass.UNREAD, self._rules.unread_days),
+        ):
+            if days is not None:
+                yield plate_class, days
+
+    def _forget_surplus_pictures(self) -> None:
+        while (surplus := self._surplus_bytes()) > 0:
+            job = partial(retention.forget_images, surplus_bytes=surplus)
+            paths = self._writer.submit(job).result()
+            if not paths:
+                LOG.warning("the disk is short of space, and there are no pictures left to delete")
+                return
+            self._snapshots.delete(paths)
+            FORGOTTEN.labels("pictures").inc(len(paths))
+
+    def _surplus_bytes(self) -> float:
+        missing = self._rules.min_free_gb * GB - self._free(self._snapshots)
+        if self._rules.max_gb is None:
+            return missing
+        stored = self._writer.submit(retention.image_bytes).result()
+        return max(missing, stored - self._rules.max_gb * GB)
+
+    def _forget_strays(self) -> None:
+        """Delete files that no event knows: a crash came between file and event, or row and file."""
+        if self._clock.monotonic_s() - self._strays_sought_s < STRAY_AFTER_S:
+            return
+        self._strays_sought_s = self._clock.monotonic_s()
+        old = list(self._snapshots.older_than(self._clock.utc_s() - STRAY_AFTER_S))
+        strays = self._writer.submit(lambda db: retention.without_row(db, old)).result()
+        self._snapshots.delete(strays)
+        FORGOTTEN.labels("stray_files").inc(len(strays))

@@ -1,0 +1,76 @@
+"""From settings to lanes: which receivers there are and how to reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from anpr_stream.config.delivery import MqttOutput, Output, PlateList, Remote, WebhookOutput, WebhookTarget
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import ConfigError
+from anpr_stream.interfaces import Clock
+from anpr_stream.outputs.command import CommandTransport
+from anpr_stream.outputs.mqtt import MqttTransport
+from anpr_stream.outputs.transport import Transport
+from anpr_stream.outputs.webhook import WebhookTransport
+from anpr_stream.service.extras import load_with_extra
+from anpr_stream.service.lane import LanePolicy
+
+_OPTIONAL = {"redis": "RedisTransport", "nats": "NatsTransport", "postgres": "PostgresTransport"}
+"""Kinds of output whose library is an extra of the same name, and the class in their module."""
+
+
+@dataclass(frozen=True)
+class LanePlan:
+    """A lane that the settings ask for; two plans with the same `wish` are the same lane."""
+
+    policy: LanePolicy
+    wish: tuple[object, ...]
+    build: Callable[[], Transport]
+
+
+def lane_plans(settings: Settings, clock: Clock) -> list[LanePlan]:
+    """Return the lanes of a configuration, outputs first.
+
+    Raises:
+        ConfigError: two outputs have one name, or an output's library is not installed.
+    """
+    plans = [_output_plan(output, tuple(settings.cameras), clock) for output in settings.outputs]
+    plans += [plan for plate_list in settings.lists for plan in _list_plans(plate_list, clock)]
+    names = [plan.policy.name for plan in plans]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"outputs or lists: the name {name!r} is used twice", "config-invalid")
+    return plans
+
+
+def _output_plan(output: Output, cameras: tuple[str, ...], clock: Clock) -> LanePlan:
+    if isinstance(output, WebhookOutput):
+        return LanePlan(_policy(output), (output,), lambda: WebhookTransport(output, output.timeout_s, clock))
+    if isinstance(output, MqttOutput):
+        return LanePlan(_policy(output), (output, cameras), lambda: MqttTransport(output, cameras))
+    module = load_with_extra(f"anpr_stream.outputs.{output.type}", output.type, f"output {output.name}")
+    make: Callable[[Output], Transport] = getattr(module, _OPTIONAL[output.type])
+    return LanePlan(_policy(output), (output,), lambda: make(output))
+
+
+def _list_plans(plate_list: PlateList, clock: Clock) -> Iterator[LanePlan]:
+    name, timeout_s = plate_list.name, plate_list.command_timeout_s
+    if plate_list.command:
+        command: Sequence[str] = plate_list.command
+        yield LanePlan(
+            LanePolicy(f"command:{name}", retry_longest_s=5.0, at_most_once=True),
+            (command, timeout_s),
+            lambda: CommandTransport(command, name, timeout_s),
+        )
+    if plate_list.webhook is not None:
+        target: WebhookTarget = plate_list.webhook
+        yield LanePlan(
+            LanePolicy(f"webhook:{name}"),
+            (target, timeout_s),
+            lambda: WebhookTransport(target, timeout_s, clock),
+        )
+
+
+def _policy(output: Remote) -> LanePolicy:
+    return LanePolicy(output.name, output.batch, output.retry_first_s, output.retry_longest_s, output.tries)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anpr_stream.config.load import parse_settings
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import ConfigError, StoreError
+from anpr_stream.interfaces import ListMatcher
+from anpr_stream.metrics import OUTBOX_DEPTH
+from anpr_stream.service.depot import Depot
+from anpr_stream.sources.clock import SystemClock
+from anpr_stream.store import ledger, outbox
+from anpr_stream.store.database import open_database, read_database
+from anpr_stream.store.history import revisions
+from anpr_stream.store.list_file import add_entries, make_entry
+from anpr_stream.types import EventKind, Moment
+from tests.brokers import free_port
+from tests.outputs.events import PLATE
+from tests.service.fakes import event
+from tests.store.entries import make_entry as stored_entry
+
+Open = Callable[..., Depot]
+
+
+def settings(text: str = "") -> Settings:
+    return parse_settings(text, "test", {})
+
+
+def dead_end(name: str) -> str:
+    return f"{{type: webhook, name: {name}, url: 'http://127.0.0.1:{free_port()}', retry_longest_s: 60}}"
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    with ExitStack() as stack:
+        yield lambda text="", **more: stack.enter_context(
+            Depot(settings(text), tmp_path, SystemClock(), **more)
+        )
+
+
+def now(**change: Any) -> Any:
+    moment = Moment(1.0, SystemClock().utc_s())
+    return event(first_seen=moment, last_seen=moment, **change)
+
+
+def payloads(folder: Path, visit: str) -> list[dict[str, Any]]:
+    with closing(read_database(folder)) as database:
+        return [json.loads(text) for text in revisions(database, visit)]
+
+
+def test_events_come_through_to_store_file_and_outbox(opened: Open, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    depot = opened(f"files: [{{path: {file}}}]\noutputs: [{dead_end('hook')}]")
+    depot.write(now())
+    depot.close()
+    assert payloads(tmp_path, "v1")[0]["text"] == "AB12CDE"
+    assert json.loads(file.read_text())["visit_id"] == "v1"
+    assert depot.depths()["hook"]["waiting"] == 1
+    assert OUTBOX_DEPTH.labels("hook", "waiting")._value.get() == 1
+
+
+def test_a_second_daemon_is_kept_away(opened: Open, tmp_path: Path) -> None:
+    opened()
+    with pytest.raises(StoreError, match="another anpr-stream"):
+        Depot(settings(), tmp_path, SystemClock())
+
+
+def test_the_store_is_free_again_after_closing_and_after_a_failed_start(tmp_path: Path) -> None:
+    with Depot(settings(), tmp_path, SystemClock()):
+        pass
+    with pytest.raises(ConfigError, match="used twice"):
+        Depot(settings("outputs: [" + f"{dead_end('a')}, {dead_end('a')}]"), tmp_path, SystemClock())
+    with Depot(settings(), tmp_path, SystemClock()):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="writable"):
+        Depot(settings(), tmp_path / "file" / "store", SystemClock())
+
+
+def test_what_a_crash_left_is_settled_at_start(opened: Open, tmp_path: Path) -> None:
+    now_s = SystemClock().utc_s()
+    with closing(open_database(tmp_path)) as database:
+        payload = json.dumps({"visit_id": "cut", "revision": 0, "kind": "new", "camera": "gate", "lists": []})
+        cut = stored_entry("cut", payload=payload, last_utc_s=now_s, lanes=("command:x",))
+        ledger.accept(database, cut, now_s)
+        outbox.claim(database, [1])
+    depot = opened(f"outputs: [{dead_end('hook')}]")
+    assert [found["kind"] for found in payloads(tmp_path, "cut")] == ["new", "final"]
+    assert depot.depths() == {"command:x": {"dead": 1}, "hook": {"waiting": 1}}
+
+
+def test_lists_match_and_are_picked_up(opened: Open, tmp_path: Path) -> None:
+    depot = opened("lists: [{name: staff, action: allow}]")
+    assert isinstance(depot, ListMatcher)
+    assert depot.hits("gate", PLATE, 0.0) == ()
+    add_entries(tmp_path / "lists" / "staff.csv", [make_entry({"plate": PLATE.text})])
+    assert depot.refresh_lists() == []
+    assert [hit.action for hit in depot.hits("gate", PLATE, 0.0)] == ["allow"]
+    (tmp_path / "lists" / "staff.csv").write_text("nonsense")
+    assert len(depot.refresh_lists()) == 1
+    assert depot.list_sizes() == {"staff": 1}
+
+
+def test_a_list_hit_runs_the_command_once_per_visit(opened: Open, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    command = json.dumps(["sh", "-c", f'echo "$ANPR_VISIT_ID" > {told}'])
+    done = EventKind.FINAL
+    with (
+        open(os.open(told, os.O_RDWR)) as visits,
+        opened(f"lists: [{{name: staff, command: {command}}}]") as depot,
+    ):
+        for revision in range(3):
+            depot.write(now(visit_id="v1", revision=revision, lists=("staff",)))
+        depot.write(now(visit_id="v1", revision=3, lists=("staff",), kind=done))
+        depot.write(now(visit_id="v2", lists=("staff",), kind=done))
+        assert [visits.readline().strip() for _ in range(2)] == ["v1", "v2"]
+        depot.close()
+        assert select.select([visits], [], [], 0)[0] == []
+        assert depot.depths() == {}
+
+
+def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
+    first, second = dead_end("first"), dead_end("second")
+    depot = opened(f"outputs: [{first}]")
+    depot.write(now())
+    same_lane = depot._lanes["first"][1]
+    changed = settings(f"outputs: [{first}, {second}]\nlists: [{{name: staff}}]\nprivacy: {{unlisted: drop}}")
+    depot.check(changed)
+    depot.apply(changed)
+    assert depot._lanes["first"][1] is same_lane
+    assert set(depot.lanes()) == {"first", "second"}
+    depot.write(now(visit_id="dropped"))
+    depot.write(now(visit_id="kept", lists=("staff",)))
+    depot.apply(settings(f"outputs: [{second}]"))
+    depot.close()
+    assert payloads(tmp_path, "dropped") == []
+    assert depot.depths()["second"] == {"waiting": 1}
+    assert depot.depths()["first"]["waiting"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("lists: [{name: staff}]", "staff.csv:1"),
+        ("outputs: [{type: mqtt, name: a, host: h, tls: {ca_file: /none}}, {type: redis, name: a}]", "twice"),
+    ],
+)
+def test_a_wrong_change_is_refused_and_changes_nothing(
+    opened: Open, tmp_path: Path, text: str, says: str
+) -> None:
+    depot = opened()
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "staff.csv").write_text("nonsense")
+    with pytest.raises((StoreError, ConfigError), match=says):
+        depot.check(settings(text))
+    assert depot.lanes() == {}
+
+
+def test_a_missing_library_is_named(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anpr_stream.outputs.nats", None)
+    with pytest.raises(ConfigError, match=r"pip install 'anpr_stream\[nats\]'"):
+        opened("outputs: [{type: nats, name: n}]")
+
+
+def test_closing_does_not_wait_for_a_receiver_that_hangs(opened: Open) -> None:
+    depot = opened(f"outputs: [{dead_end('hook')}]")
+    depot.write(now())
+    depot.close(within_s=0.2)
+    depot.close()
