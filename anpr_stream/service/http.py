@@ -1,0 +1,251 @@
+"""The daemon's web server: health, metrics, search, a stream of events, pictures. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from anpr_stream.config.packaged import packaged
+from anpr_stream.errors import StoreError
+from anpr_stream.metrics import REGISTRY
+from anpr_stream.plates.matching import Confusions
+from anpr_stream.service.queries import parse_query
+from anpr_stream.store import history
+from anpr_stream.store.database import read_database
+from anpr_stream.store.history import Query
+from anpr_stream.store.snapshots import SnapshotFolder
+
+OPEN = {"/healthz", "/readyz"}
+"""Paths that a monitor may ask without the token; they tell nothing but yes or no."""
+LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
+SIGN_OF_LIFE_S = 15.0
+STREAM_BATCH = 100
+
+
+class News:
+    """Wakes the streams of events when something was accepted; `tell` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._condition = asyncio.Condition()
+        self.is_over = False
+
+    def tell(self) -> None:
+        """Wake all streams."""
+        loop = self._loop
+        if loop is not None:
+            # The server may have ended its loop just now; then nobody waits any more.
+            with suppress(RuntimeError):
+                asyncio.run_coroutine_threadsafe(self._notify(), loop)
+
+    def end(self) -> None:
+        """Let all streams end."""
+        self.is_over = True
+        self.tell()
+
+    async def wait(self, limit_s: float) -> None:
+        """Wait for news, but not longer than this."""
+        self._loop = asyncio.get_running_loop()
+        async with self._condition:
+            if not self.is_over:
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._condition.wait(), limit_s)
+
+    async def _notify(self) -> None:
+        async with self._condition:
+            self._condition.notify_all()
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the web server shows.
+
+    Attributes:
+        folder: the store's.
+        snapshots: the pictures.
+        status: the state of everything.
+        faults: why the process is not well; empty while it is.
+        is_ready: whether cameras are started and events can be stored.
+        news: wakes the streams.
+        hashed: the keyed hash of a text, where there is a key.
+        confusions: the reader's, for searches by likeness.
+        token: bearer token, None on loopback only.
+    """
+
+    folder: Path
+    snapshots: SnapshotFolder
+    status: Callable[[], dict[str, Any]]
+    faults: Callable[[], list[str]]
+    is_ready: Callable[[], bool]
+    news: News
+    hashed: Callable[[str], str] | None
+    confusions: Confusions
+    token: str | None
+
+
+def web_application(site: Site) -> Starlette:
+    """Return the application; `configs/openapi.json` describes it."""
+    pages = _Pages(site)
+    middleware = []
+    if site.token is None:
+        # A foreign web page can make a browser ask loopback under the page's own name (DNS rebinding).
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES))
+    else:
+        middleware.append(Middleware(BaseHTTPMiddleware, dispatch=_bearer(site.token)))
+    return Starlette(
+        routes=[
+            Route("/healthz", pages.health),
+            Route("/readyz", pages.ready),
+            Route("/metrics", pages.metrics),
+            Route("/status", pages.status),
+            Route("/events", pages.events),
+            Route("/visits/{visit_id}", pages.visit),
+            Route("/snapshots/{path:path}", pages.snapshot),
+            Route("/openapi.json", pages.openapi),
+        ],
+        middleware=middleware,
+        exception_handlers={HTTPException: _http_error, StoreError: _store_error},
+    )
+
+
+class _Pages:
+    """One method per path."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def health(self, request: Request) -> Response:
+        return _yes_or_no(not self._site.faults())
+
+    async def ready(self, request: Request) -> Response:
+        return _yes_or_no(self._site.is_ready())
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(self._site.status))
+
+    async def openapi(self, request: Request) -> Response:
+        return FileResponse(packaged("configs") / "openapi.json", media_type="application/json")
+
+    async def events(self, request: Request) -> Response:
+        try:
+            query = parse_query(request.query_params, self._site.hashed)
+            last = _last_event(request)
+        except ValueError as error:
+            return _error(400, str(error))
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return self._stream(last, query)
+        return await run_in_threadpool(self._search, query)
+
+    async def visit(self, request: Request) -> Response:
+        visit_id = request.path_params["visit_id"]
+        payloads = await run_in_threadpool(self._read, lambda db: history.revisions(db, visit_id))
+        if not payloads:
+            return _error(404, "no such visit, or not any more")
+        return Response(f"[{','.join(payloads)}]", media_type="application/json")
+
+    async def snapshot(self, request: Request) -> Response:
+        path = self._site.snapshots.resolve(request.path_params["path"])
+        if path is None:
+            return _error(404, "no such picture, or not any more")
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
+        return FileResponse(path, media_type="image/jpeg", headers=headers)
+
+    def _search(self, query: Query) -> Response:
+        visits = self._read(lambda db: list(history.search(db, query, self._site.confusions.distance)))
+        rows = [
+            f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)}}}'
+            for visit in visits
+        ]
+        return Response(f"[{','.join(rows)}]", media_type="application/json")
+
+    def _stream(self, last: int | None, query: Query) -> Response:
+        return StreamingResponse(
+            self._follow(last, query.cameras),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def _follow(self, since: int | None, cameras: tuple[str, ...]) -> AsyncIterator[str]:
+        """Yield the accepted events after one, for ever; the store is the queue, so none is lost."""
+        last: int = await run_in_threadpool(self._read, history.newest) if since is None else since
+        yield ": welcome\n\n"
+        while not self._site.news.is_over:
+            rows = await run_in_threadpool(
+                self._read, partial(history.after, sequence=last, limit=STREAM_BATCH)
+            )
+            for sequence, payload in rows:
+                last = sequence
+                if not cameras or json.loads(payload)["camera"] in cameras:
+                    yield f"id: {sequence}\nevent: visit\ndata: {payload}\n\n"
+            if not rows:
+                await self._site.news.wait(SIGN_OF_LIFE_S)
+                yield ": still here\n\n"
+
+    def _read(self, ask: Callable[[sqlite3.Connection], Any]) -> Any:
+        with closing(read_database(self._site.folder)) as database:
+            return ask(database)
+
+
+def _last_event(request: Request) -> int | None:
+    """Return the number of the last event that a stream's client has.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = request.headers.get("last-event-id")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise ValueError("Last-Event-ID: expected the number of an event")
+    return int(text)
+
+
+def _bearer(token: str) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    wanted = f"Bearer {token}".encode()
+
+    async def check(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        given = request.headers.get("authorization", "").encode()
+        if request.url.path not in OPEN and not hmac.compare_digest(given, wanted):
+            return _error(401, "the bearer token is missing or wrong", {"WWW-Authenticate": "Bearer"})
+        return await call_next(request)
+
+    return check
+
+
+def _yes_or_no(is_well: bool) -> Response:
+    return JSONResponse({"ok": is_well}, 200 if is_well else 503)
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": message}, status, headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _store_error(request: Request, error: Exception) -> Response:
+    return _error(503, "the store cannot be read")

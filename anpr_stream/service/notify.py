@@ -1,0 +1,39 @@
+"""Telling systemd how we are (sd_notify(3)): a datagram to the socket that it names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+
+LOG = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Sends states to systemd; does nothing where no systemd waits."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        """Find out who waits.
+
+        Args:
+            environ: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are looked at.
+        """
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        is_ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        microseconds = environ.get("WATCHDOG_USEC", "")
+        self.watchdog_s = int(microseconds) / 1e6 if is_ours and microseconds.isdecimal() else None
+        """systemd restarts us without a sign of life for so long; None: it does not watch."""
+
+    def send(self, *states: str) -> None:
+        """Send states such as `READY=1`; a socket that is gone is only logged."""
+        if not self._address:
+            return
+        # A leading @ stands for the zero byte of an abstract address.
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
+                to.connect(address)
+                to.sendall("\n".join(states).encode())
+        except OSError as error:
+            LOG.warning("systemd cannot be told %s: %s", states[0], error)

@@ -1,0 +1,66 @@
+"""Runs the web application in a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import uvicorn
+from starlette.applications import Starlette
+
+from anpr_stream.config.delivery import Http
+from anpr_stream.errors import ConfigError
+
+END_WITHIN_S = 2
+
+
+class WebServer:
+    """Serves one application on one address; a context manager."""
+
+    def __init__(self, settings: Http, application: Starlette) -> None:
+        """Listen and start the thread.
+
+        Raises:
+            ConfigError: the address is taken, foreign or forbidden.
+        """
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((settings.host, settings.port))
+        except OSError as error:
+            self._socket.close()
+            where = f"service.http: {settings.host}:{settings.port}"
+            raise ConfigError(f"{where}: {error.strerror or error}", "http-address") from error
+        self.port: int = self._socket.getsockname()[1]
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=END_WITHIN_S,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="anpr-http", daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Return whether the server's thread runs."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """End open answers soon and the thread; may be called twice."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> WebServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from anpr_stream.config.delivery import Http
+from anpr_stream.config.packaged import packaged
+from anpr_stream.errors import ConfigError
+from anpr_stream.plates.matching import Confusions
+from anpr_stream.service.http import News, Site, web_application
+from anpr_stream.service.recorder import Recorder, Rules
+from anpr_stream.service.web_server import WebServer
+from anpr_stream.service.writer import Writer
+from anpr_stream.store.privacy import keyed_hash
+from anpr_stream.store.snapshots import SnapshotFolder
+from tests.service.fakes import FakeClock, event
+from tests.store.pictures import event_with_picture
+
+TOKEN = "0123456789abcdef0123"
+KEY = b"0123456789abcdef"
+
+
+class House:
+    """A store with some events, and a site over it."""
+
+    def __init__(self, folder: Path, writer: Writer) -> None:
+        self.news = News()
+        self.snapshots = SnapshotFolder(folder / "snapshots", 80)
+        self.recorder = Recorder(writer, self.snapshots, Rules(), FakeClock(), lambda entry: self.news.tell())
+        self._writer = writer
+        self.site = Site(
+            folder=folder,
+            snapshots=self.snapshots,
+            status=lambda: {"summary": "fine"},
+            faults=lambda: self.faults,
+            is_ready=lambda: self.is_ready,
+            news=self.news,
+            hashed=lambda text: keyed_hash(KEY, text),
+            confusions=Confusions(),
+            token=None,
+        )
+        self.faults: list[str] = []
+        self.is_ready = True
+        self.record(event_with_picture(), event("v2", text="XY999", camera="yard", lists=()))
+
+    def record(self, *events: Any) -> None:
+        """Return when the events are accepted."""
+        accepted = threading.Semaphore(0)
+        self.recorder._on_accepted = lambda entry: (self.news.tell(), accepted.release())  # type: ignore[assignment,func-returns-value]
+        for one in events:
+            self.recorder.write(one)
+        for _ in events:
+            assert accepted.acquire(timeout=60)
+
+
+@pytest.fixture
+def house(tmp_path: Path, writer: Writer) -> Iterator[House]:
+    found = House(tmp_path, writer)
+    yield found
+    found.recorder.close()
+
+
+@contextmanager
+def serving(house: House, **change: Any) -> Iterator[httpx.Client]:
+    site = replace(house.site, **change)
+    with WebServer(Http(port=0), web_application(site)) as server, ExitStack() as stack:
+        stack.callback(house.news.end)
+        base = f"http://127.0.0.1:{server.port}"
+        yield stack.enter_context(httpx.Client(base_url=base, timeout=60, trust_env=False))
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[httpx.Client]:
+    with serving(house) as found:
+        yield found
+
+
+def visits(client: httpx.Client, **query: Any) -> list[str]:
+    answer = client.get("/events", params=query)
+    assert answer.status_code == 200, answer.text
+    return [visit["event"]["visit_id"] for visit in answer.json()]
+
+
+def test_health_and_readiness(house: House, client: httpx.Client) -> None:
+    assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+    house.faults, house.is_ready = ["gate"], False
+    answers = [client.get(path) for path in ("/healthz", "/readyz")]
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(503, {"ok": False})] * 2
+
+
+def test_metrics_and_status(client: httpx.Client) -> None:
+    assert "anpr_events_accepted_total" in client.get("/metrics").text
+    assert client.get("/status").json() == {"summary": "fine"}
+
+
+def test_search(client: httpx.Client) -> None:
+    assert set(visits(client)) == {"gate-1", "v2"}
+    assert visits(client, text="y9") == ["v2"]
+    assert visits(client, text="XY99?", camera="yard") == ["v2"]
+    assert visits(client, camera=["gate", "nowhere"]) == ["gate-1"]
+    assert visits(client, list="staff") == ["gate-1"]
+    assert visits(client, limit=1, since="2020-01-01") != []
+    (found,) = client.get("/events", params={"text": "AB1ZCDE", "fuzzy": 0.5}).json()
+    assert (found["event"]["visit_id"], found["class"], round(found["distance"], 2)) == (
+        "gate-1",
+        "listed",
+        0.3,
+    )
+
+
+def test_a_hashed_visit_is_found_by_its_text(house: House, client: httpx.Client) -> None:
+    house.record(
+        event("h", text=None, plate=replace(event().plate, text=keyed_hash(KEY, "ZZ1"), raw_text=""))
+    )
+    assert visits(client, text="zz-1") == ["h"]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "text=", "fuzzy=1", "since=now", "class=x", "colour=red", "camera="]
+)
+def test_wrong_parameters_are_refused(client: httpx.Client, query: str) -> None:
+    answer = client.get(f"/events?{query}")
+    assert answer.status_code == 400
+    assert query.split("=")[0] in answer.json()["error"]
+
+
+def test_a_visit_with_all_its_events(house: House, client: httpx.Client) -> None:
+    house.record(event("v2", 1), event("v2", 2))
+    assert [found["revision"] for found in client.get("/visits/v2").json()] == [0, 1, 2]
+    assert client.get("/visits/nobody").status_code == 404
+
+
+def test_a_picture(client: httpx.Client) -> None:
+    (found,) = client.get("/visits/gate-1").json()
+    answer = client.get(f"/snapshots/{found['images']['crop']['path']}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert answer.content.startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../anpr-stream.sqlite",
+        "..%2fanpr-stream.sqlite",
+        "%2e%2e/anpr-stream.sqlite",
+        "%2e%2e%2fsecret.jpg",
+        "..%5csecret.jpg",
+        "a/..%2f..%2fsecret.jpg",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "x%00.jpg",
+        "link.jpg",
+        "",
+    ],
+)
+def test_nothing_outside_the_pictures_is_served(house: House, client: httpx.Client, path: str) -> None:
+    secret = house.snapshots.folder.parent / "secret.jpg"
+    secret.write_text("secret")
+    (house.snapshots.folder / "link.jpg").symlink_to(secret)
+    answer = client.send(
+        httpx.Request("GET", httpx.URL(str(client.base_url), raw_path=f"/snapshots/{path}".encode()))
+    )
+    assert answer.status_code in (400, 404)
+    assert "secret" not in answer.text
+
+
+def test_the_token_is_asked_for(house: House) -> None:
+    with serving(house, token=TOKEN) as client:
+        paths = ("/metrics", "/status", "/events", "/visits/v2", "/snapshots/x", "/openapi.json", "/none")
+        for path in paths:
+            for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
+                answer = client.get(path, headers=header)
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        good = {"Authorization": f"Bearer {TOKEN}"}
+        assert client.get("/events", headers=good).status_code == 200
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/events", params={"token": TOKEN}).status_code == 401
+
+
+def test_a_foreign_page_cannot_ask_loopback_under_its_own_name(client: httpx.Client) -> None:
+    assert client.get("/events", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_nothing_can_be_changed(client: httpx.Client) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert client.request(method, "/events").status_code == 405
+
+
+class Stream:
+    """Reads server-sent events."""
+
+    def __init__(self, client: httpx.Client, **request: Any) -> None:
+        headers = {"Accept": "text/event-stream", **request.pop("headers", {})}
+        self._context = client.stream("GET", "/events", headers=headers, **request)
+
+    def __enter__(self) -> Stream:
+        self._lines = self._context.__enter__().iter_lines()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+
+    def next(self) -> tuple[int, dict[str, Any]]:
+        number = 0
+        for line in self._lines:
+            if line.startswith("id: "):
+                number = int(line[4:])
+            if line.startswith("data: "):
+                return number, json.loads(line[6:])
+        raise AssertionError("the stream ended")
+
+    def welcome(self) -> None:
+        assert next(self._lines) == ": welcome"
+
+
+def test_new_events_are_streamed(house: House, client: httpx.Client) -> None:
+    with Stream(client) as stream:
+        stream.welcome()
+        house.record(event("v3"))
+        number, found = stream.next()
+    assert (number, found["visit_id"]) == (3, "v3")
+
+
+def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client) -> None:
+    with Stream(client, headers={"Last-Event-ID": "1"}) as stream:
+        assert stream.next()[0] == 2
+    assert (
+        client.get("/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "x"}).status_code
+        == 400
+    )
+
+
+def test_a_stream_of_one_camera(house: House, client: httpx.Client) -> None:
+    with Stream(client, params={"camera": "yard"}, headers={"Last-Event-ID": "0"}) as stream:
+        assert stream.next()[1]["visit_id"] == "v2"
+
+
+def test_an_open_stream_does_not_keep_the_server_from_ending(house: House) -> None:
+    with serving(house) as client, Stream(client) as stream:
+        stream.welcome()
+        house.news.end()
+
+
+def test_an_address_that_is_taken_is_named(house: House) -> None:
+    with (
+        WebServer(Http(port=0), web_application(house.site)) as server,
+        pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{server.port}"),
+    ):
+        WebServer(Http(port=server.port), web_application(house.site))
+
+
+def test_the_description_is_served(client: httpx.Client) -> None:
+    assert client.get("/openapi.json").json() == json.loads(
+        (packaged("configs") / "openapi.json").read_text()
+    )

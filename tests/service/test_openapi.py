@@ -1,0 +1,44 @@
+"""The server keeps to its description, whatever it is asked (schemathesis)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from anpr_stream.config.packaged import packaged
+from anpr_stream.service.writer import Writer
+from anpr_stream.store.database import open_database
+from tests.service.test_http import TOKEN, House, serving
+
+DOCUMENT = json.loads((packaged("configs") / "openapi.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("openapi")
+    with Writer(open_database(folder)) as writer:
+        house = House(folder, writer)
+        with serving(house, token=TOKEN) as client:
+            yield str(client.base_url)
+        house.recorder.close()
+
+
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_a_described_one(case: schemathesis.Case, base_url: str) -> None:
+    case.call_and_validate(
+        base_url=base_url,
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=60,
+        # OpenAPI cannot say that `fuzzy` needs a `text` with letters.
+        excluded_checks=[positive_data_acceptance],
+    )
