@@ -32,6 +32,8 @@ class Plate:
     """(4, 2) pixels of `picture`, clockwise from the plate's top left."""
     aspect: float
     """Width over height of the plate in its source, before the picture was stored."""
+    height_px: float = 64.0
+    """Of the plate in its source."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Strength:
     shear: float = 0.32
     perspective: float = 0.06
     low_resolution: float = 0.35
-    height_px: tuple[float, float] = (11.0, 44.0)
-    blur: float = 0.2
+    height_px: tuple[float, float] = (12.0, 44.0)
+    blur: float = 0.25
     light: float = 0.9
     grey: float = 0.2
     inverted: float = 0.04
@@ -53,6 +55,9 @@ class Strength:
     jpeg: float = 0.35
     cutout: float = 0.12
 
+
+SMALL_PX = 20.0
+"""A plate no higher than this in its source has little to lose: its resolution is not lowered further."""
 
 GENTLE = Strength(
     margin=(0.02, 0.18),
@@ -122,11 +127,11 @@ class Augmenter:
             sample = cv2.multiply(sample, self._pick(self._shadows), scale=1 / 160)
         if chance[2] < strength.cutout:
             self._cover(sample)
-        if chance[3] < strength.blur:
+        small = chance[3] < strength.low_resolution and plate.height_px > SMALL_PX
+        if not small and chance[5] < strength.blur:
             sample = cv2.filter2D(sample, -1, self._pick_kernel(), borderType=cv2.BORDER_REPLICATE)
         if chance[4] < strength.grey:
             sample = cv2.cvtColor(cv2.cvtColor(sample, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        small = chance[5] < strength.low_resolution
         if small:
             sample = self._shrink(sample, plate.aspect, strength)
         if chance[6] < strength.noise:
@@ -152,7 +157,7 @@ class Augmenter:
 
     def _light(self, sample: Image, strength: Strength) -> Image:
         rng = self._rng
-        gamma = np.exp(rng.normal(0, 0.4))
+        gamma = np.exp(rng.normal(0, 0.3))
         gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.07, 3))
         table = (np.linspace(0, 1, 256) ** gamma)[:, None] * gain + rng.normal(0, 0.07)
         if rng.random() < strength.inverted:
@@ -192,7 +197,7 @@ class Augmenter:
 
 def noise_bank(rng: np.random.Generator, count: int = 96) -> npt.NDArray[np.int16]:
     """(count, 64, 128, 3) int16: sensor noise of many strengths, some of it the same in all channels."""
-    sigma = rng.uniform(2, 18, (count, 1, 1, 1))
+    sigma = rng.uniform(2, 14, (count, 1, 1, 1))
     coloured = rng.normal(0, 1, (count, INPUT_SIZE[1], INPUT_SIZE[0], 3))
     grey = rng.normal(0, 1, (count, INPUT_SIZE[1], INPUT_SIZE[0], 1))
     share = rng.random((count, 1, 1, 1))

@@ -48,11 +48,12 @@ def draw(rows: list[Row], path: Path) -> None:
     rest = [name for name in names if name not in LOSSES]
     figure = Figure(figsize=(9, 9))
     upper, lower = figure.subplots(2, 1, sharex=True)
-    upper.set_yscale("log")
     for axes, shown in ((upper, losses), (lower, rest)):
         for name in shown:
             points = [(row[X_AXIS], row[name]) for row in rows if name in row]
             axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
+            if name in LOSSES and any(value > 0 for _, value in points):
+                axes.set_yscale("log")
         if shown:
             axes.legend(fontsize=6, ncol=4)
     lower.set_xlabel(X_AXIS)

@@ -24,7 +24,7 @@ STORED_SIZE = (192, 96)
 
 MAX_LENGTH = 12
 UNKNOWN_SPLIT = -1
-GENTLE_SHARE = 0.15
+GENTLE_SHARE = 0.25
 
 VIETNAM_LONG = re.compile(r"\d\d[A-Z][A-Z0-9]\d{5}")
 VIETNAM_SHORT = re.compile(r"\d\d[A-Z][A-Z0-9]\d{4}")
@@ -64,7 +64,8 @@ class Plates:
         """Plate `index`, by its quad if `rectified` and the quad is known."""
         known = rectified and not np.isnan(self.quads[index, 0, 0])
         corners = self.quads[index] if known else self.boxes[index]
-        return Plate(self.pictures[index], corners, float(self.records[index]["aspect"]))
+        record = self.records[index]
+        return Plate(self.pictures[index], corners, float(record["aspect"]), float(record["height_px"]))
 
 
 def readable(record: Record) -> bool:

@@ -8,20 +8,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
 from anpr_stream.types import ALPHABET
-from anpr_stream.vision.letterbox import PAD_GREY, fit
 from tools.training.augment import INPUT_SIZE
 from tools.training.calibration import fit_temperature
 from tools.training.data import load_plates, plain_batch
 from tools.training.detector import DetectorConfig, YoloV3
 from tools.training.detector_task import INPUT_SIZE as DETECTOR_SIZE
-from tools.training.packs import Picture, read_pack
+from tools.training.detector_task import letterboxed
+from tools.training.packs import read_pack
 from tools.training.reader import LINES, build_reader
 from tools.training.reader_task import MARGIN, plate_logits, to_input
 
@@ -93,17 +92,8 @@ def detector_images(data: Path) -> Iterator[FloatArray]:
     order = np.random.default_rng(0).permutation(len(pack))
     for index in order:
         if pack.records[index]["split"] == "train":
-            yield letterboxed(pack.picture(int(index)), DETECTOR_SIZE)
-
-
-def letterboxed(picture: Picture, size: tuple[int, int]) -> FloatArray:
-    """`picture` in the middle of a grey (1, 3, height, width) float32 input of `size` (width, height)."""
-    box = fit(picture.shape[1], picture.shape[0], *size)
-    canvas = np.full((size[1], size[0], 3), PAD_GREY, np.uint8)
-    inner = cv2.resize(picture, (box.inner_width, box.inner_height))
-    canvas[box.top : box.top + box.inner_height, box.left : box.left + box.inner_width] = inner
-    planes = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None])
-    return np.asarray(planes / np.float32(255), np.float32)
+            _, stacked = letterboxed([pack.picture(int(index))], DETECTOR_SIZE)
+            yield np.asarray(stacked.float() / 255, np.float32)
 
 
 def batches(images: Iterator[FloatArray], count: int, size: int = CALIBRATION_BATCH) -> Iterator[FloatArray]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from types import FrameType
 from typing import Any, Protocol
 
@@ -150,8 +151,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        raise TrainingError(f"{path}: no checkpoint ({error})") from error
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        first = str(error).partition("\n")[0]
+        raise TrainingError(f"{path}: no checkpoint ({first})") from error
     if not isinstance(state, dict) or "weights" not in state:
         raise TrainingError(f"{path}: no checkpoint of a training: it has no weights")
     return state

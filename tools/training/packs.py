@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -75,7 +76,7 @@ def read_pack(path: Path, kind: str) -> Pack:
         with np.load(path) as file:
             head = json.loads(file["head"].tobytes())
             data, offsets = file["data"], file["offsets"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise PackError(f"{path}: not a data pack ({error}); make one with tools.pack_data") from error
     if (head.get("schema"), head.get("kind")) != (SCHEMA, kind):
         found = f"a {head.get('kind')} pack of schema {head.get('schema')}"

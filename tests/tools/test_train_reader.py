@@ -1,0 +1,149 @@
+"""A real, tiny reader: from pictures on disk over pack, training and export to figures on its texts."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from anpr_stream.inference.metadata import read_contract
+from anpr_stream.inference.models import find_model
+from tests.tools.street import write_streets
+from tools import evaluate, export, pack_data, train_reader
+from tools.training.onnx_files import answers, session
+from tools.training.packs import read_pack, write_pack
+from tools.training.reader import SIZES, ReaderSize
+
+TINY = ReaderSize(4, (4, 4, 8, 8), (1, 1, 1, 1), dense=8, gru=8)
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with `data`, `reader.pack` and a run; the same for all tests here, made once."""
+    root = tmp_path_factory.mktemp("reader")
+    write_streets(root / "data")
+    pack_data.main(["reader", str(root / "data"), str(root / "reader.pack")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, "tiny", TINY)
+        assert train_reader.main(arguments(root)) == 0
+    return root
+
+
+def arguments(root, *more):
+    fixed = ["--name", "tiny", "--batch", "4", "--workers", "0", "--threads", "1", "--validate-samples", "16"]
+    files = ["--data", str(root / "reader.pack"), "--out", str(root / "run")]
+    return [*files, "--minutes", "0.02", *fixed, *more]
+
+
+@pytest.fixture(scope="module")
+def exported(trained):
+    """The run's network with its siblings."""
+    out = trained / "engines"
+    fixed = ["--data", str(trained / "reader.pack"), "--out", str(out), "--version", "7"]
+    assert export.main([str(trained / "run" / "last.pt"), *fixed]) == 0
+    return out / "tiny.onnx"
+
+
+def test_the_pack_holds_each_plate_with_its_margins(trained):
+    pack = read_pack(trained / "reader.pack", "reader")
+    assert len(pack) == 8
+    record = pack.records[-1]
+    assert (record["text"], record["country"], record["machine"]) == ("AB12", "tw", False)
+    assert (record["height_px"], record["aspect"]) == (16.0, 3.0)
+    x1, y1, x2, y2 = record["box"]
+    picture = pack.picture(len(pack) - 1)
+    assert picture.shape == (28, 82, 3)
+    inside, outside = picture[round(y1) + 1, round(x1) + 1], picture[1, 1]
+    assert inside.mean() > outside.mean() + 60
+    assert (x2 - x1, y2 - y1) == (48, 16)
+
+
+def test_a_detector_pack_keeps_scenes_and_their_boxes(trained, tmp_path):
+    pack_data.main(["detector", str(trained / "data"), str(tmp_path / "d.pack")])
+    pack = read_pack(tmp_path / "d.pack", "detector")
+    assert sorted({record["set"] for record in pack.records}) == ["empty", "streets"]
+    street = next(record for record in pack.records if record["set"] == "streets")
+    assert street["plates"] == [{"box": [30.0, 40.0, 78.0, 56.0], "quad": None}]
+    assert pack.picture(0).shape == (96, 128, 3)
+
+
+def test_quality_falls_until_the_pack_fits(trained, tmp_path):
+    items = list(pack_data.reader_items(trained / "data"))
+    assert pack_data.fitting_quality(items, 1e6) == pack_data.QUALITIES[0]
+    assert pack_data.fitting_quality(items, 10) == pack_data.QUALITIES[-1]
+
+
+def test_a_training_saves_its_figures_and_goes_on(trained, monkeypatch):
+    monkeypatch.setitem(SIZES, "tiny", TINY)
+    before = torch.load(trained / "run" / "last.pt", weights_only=True)
+    assert before["description"]["kind"] == "reader"
+    assert torch.load(trained / "run" / "best.pt", weights_only=True)["metrics"] == {"score": 0.0}
+    resumed = arguments(trained, "--resume", str(trained / "run" / "last.pt"))
+    assert train_reader.main([*resumed, "--synthetic", str(trained / "reader.pack")]) == 0
+    after = torch.load(trained / "run" / "last.pt", weights_only=True)
+    assert after["progress"]["samples"] > before["progress"]["samples"]
+
+
+def test_a_pack_without_a_plate_to_train_on_ends_in_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(SIZES, "tiny", TINY)
+    write_pack(tmp_path / "reader.pack", "reader", [])
+    assert train_reader.main(arguments(tmp_path)) == 2
+    assert capsys.readouterr().err == "train_reader: the pack holds no readable plate of the train split\n"
+
+
+def test_the_exported_network_says_what_it_is(exported):
+    contract = read_contract(exported)
+    assert (contract.name, contract.version, contract.lines) == ("tiny", "7", 2)
+    assert (contract.width, contract.height, contract.margin) == (128, 64, 0.1)
+    assert read_contract(exported.with_suffix(".int8.onnx")) == contract
+
+
+def test_the_golden_sample_is_what_the_network_answers(exported):
+    golden = find_model(exported).golden()
+    assert golden.images.shape == (2, 3, 64, 128)
+    assert golden.outputs["logits"].shape == (2, 64, 37)
+    assert answers(exported, golden.images)["logits"] == pytest.approx(golden.outputs["logits"], abs=1e-5)
+
+
+def test_the_batch_is_free(exported):
+    for count in (1, 5):
+        images = np.zeros((count, 3, 64, 128), np.float32)
+        assert answers(exported, images)["logits"].shape == (count, 64, 37)
+
+
+def test_int8_is_symmetric_and_leaves_the_gru_alone(exported):
+    graph = onnx.load(exported.with_suffix(".int8.onnx")).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("GRU") == 2
+    assert kinds.count("QuantizeLinear") > 5
+    zeros = [onnx.numpy_helper.to_array(i) for i in graph.initializer if "zero_point" in i.name]
+    assert {zero.dtype for zero in zeros} == {np.dtype(np.int8)}
+    assert not any(zero.any() for zero in zeros)
+    assert session(exported.with_suffix(".int8.onnx")).get_inputs()[0].name == "images"
+
+
+def test_an_unknown_checkpoint_is_refused_by_name(tmp_path, capsys):
+    torch.save({"weights": {}, "description": {"kind": "cat"}}, tmp_path / "cat.pt")
+    assert export.main([str(tmp_path / "cat.pt"), "--data", "x", "--out", str(tmp_path)]) == 2
+    assert "cat.pt: kind 'cat'" in capsys.readouterr().err
+
+
+def test_the_exported_network_is_judged_on_labelled_pictures(exported, trained, tmp_path, capsys):
+    files = ["--sheet", str(tmp_path / "s.png"), "--reliability", str(tmp_path / "r.png")]
+    judged = ["reading", "--data", str(trained / "data"), "--model", str(exported), *files]
+    assert evaluate.main([*judged, "--confusions", str(tmp_path / "c.json")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("onnxruntime fp32\nplates 2\n")
+    assert "exact country tw: " in printed
+    counts = json.loads((tmp_path / "c.json").read_text())["counts"]
+    assert np.array(counts).shape == (36, 36)
+    assert (tmp_path / "s.png").exists()
+    assert (tmp_path / "r.png").exists()
+
+
+def test_a_missing_network_ends_the_evaluation_in_one_line(trained, capsys):
+    assert evaluate.main(["reading", "--data", str(trained / "data"), "--model", "nosuch.onnx"]) == 2
+    assert capsys.readouterr().err.startswith("evaluate: ")
