@@ -97,5 +97,5 @@ class PictureSettings(Section):
     larger_input_px: int = Field(default=960, ge=0, le=2048)
     """Input of a second pass where the first found nothing; 0 leaves it out. Finds far plates, costs time."""
 
-    margins: tuple[float, ...] = (0.05, 0.1, 0.15)
+    margins: tuple[float, ...] = (0.0, 0.05, 0.1)
     """Margins that are read and averaged."""
