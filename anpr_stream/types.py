@@ -92,6 +92,7 @@ class Frame:
         planes: the pixels.
         segment: grows by one when the stream breaks in time (reconnect, clip that does not
             follow on), so that a tracker knows that nothing continues.
+        preview: a smaller picture of the same moment and view, where the camera sends one.
     """
 
     camera: str
@@ -102,6 +103,15 @@ class Frame:
     height: int
     planes: Planes
     segment: int = 0
+    preview: Planes | None = None
+
+    @property
+    def search_planes(self) -> Planes:
+        """Where to look for plates: the preview where there is one, whose size is its own.
+
+        Touching `planes` of a frame with a preview may have the large picture decoded.
+        """
+        return self.planes if self.preview is None else self.preview
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,12 @@ from tests.media import HEIGHT, WIDTH, picture, timed_buffer  # noqa: E402
 FPS = 15
 ROOT = Path(__file__).parents[1]
 LAUNCH = (
-    f"( appsrc name=in is-live=true format=time caps=video/x-raw,format=BGR,width={WIDTH},height={HEIGHT},"
+    "( appsrc name=in is-live=true format=time caps=video/x-raw,format=BGR,width={},height={},"
     f"framerate={FPS}/1 ! videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency "
     f"speed-preset=ultrafast key-int-max={FPS} ! rtph264pay name=pay0 pt=96 config-interval=1 )"
 )
+SIZES = {"/live": (WIDTH, HEIGHT), "/main": (2 * WIDTH, 2 * HEIGHT)}
+"""A small and a large stream of one scene: pictures of one moment have one number in both."""
 
 
 class Camera:
@@ -77,15 +79,18 @@ class Camera:
         self.die()
 
 
-def feed(_factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia) -> None:
+def feed(
+    _factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia, size: tuple[int, int]
+) -> None:
     """Give each new viewer numbered pictures, at the camera's pace."""
     source = media.get_element().get_by_name("in")
 
     def push() -> None:
-        begun_s = time.monotonic()
-        for number in range(1 << 12):
-            time.sleep(max(0.0, begun_s + number / FPS - time.monotonic()))
-            buffer = timed_buffer(picture(number), number / FPS, [number / FPS], 0)
+        first = int(time.monotonic() * FPS) + 1
+        for number in range(first, first + (1 << 12)):
+            time.sleep(max(0.0, number / FPS - time.monotonic()))
+            time_s = (number - first) / FPS
+            buffer = timed_buffer(picture(number % (1 << 12), *size), time_s, [time_s], 0)
             if source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
                 return
 
@@ -122,13 +127,14 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_service(args.port)
     server.set_address("127.0.0.1")
-    factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(LAUNCH)
-    factory.set_latency(0)
-    factory.connect("media-configure", feed)
-    if args.user or args.certificate:
-        login(server, factory, args)
-    server.get_mount_points().add_factory("/live", factory)
+    for path, size in SIZES.items():
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(LAUNCH.format(*size))
+        factory.set_latency(0)
+        factory.connect("media-configure", feed, size)
+        if args.user or args.certificate:
+            login(server, factory, args)
+        server.get_mount_points().add_factory(path, factory)
     loop = GLib.MainLoop()
     assert server.attach(None)
     print("ready", server.get_bound_port(), flush=True)

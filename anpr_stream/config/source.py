@@ -88,7 +88,7 @@ class SourceSettings(Section):
     stall_max_s: float = Field(default=30.0, gt=0)
     """Live: always call a camera hung after this, however slow it is."""
 
-    late_limit_s: float = Field(5.0, gt=0)
+    late_limit_s: float = Field(default=5.0, gt=0)
     """Live: a decoder that is this far behind the camera is rebuilt, so that no event is later than that.
     Too low: a short rush of work rebuilds it. Too high: a machine that is too slow reports cars long gone."""
 
@@ -100,8 +100,8 @@ class SourceSettings(Section):
     account. Too high: a camera that is back stays unwatched."""
 
     main_url: SecretStr | None = None
-    """Pair of streams: URL of the same camera's large stream, from which plates are read, while `url` is
-    its small one, in which they are looked for."""
+    """Pair of streams: URL of a live camera's large stream, from which plates are read, while `url` is its
+    small one, in which they are looked for. The large one is decoded only around a plate."""
 
     pair_limit_s: float = Field(default=0.1, gt=0)
     """Pair of streams: frames further apart in time than this do not belong together; the small one is

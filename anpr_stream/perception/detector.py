@@ -89,7 +89,7 @@ class YoloDetector:
         if batch is None or len(batch) < len(frames):
             batch = self._inputs[size] = np.empty((len(frames), 3, *size), np.float32)
         for frame, box, out in zip(frames, boxes, batch, strict=False):
-            pad(small_bgr(frame.planes, box.inner_width, box.inner_height), box, out)
+            pad(small_bgr(frame.search_planes, box.inner_width, box.inner_height), box, out)
         return batch[: len(frames)]
 
     def _detections(self, plates: RawPlates, frame: Frame, box: Letterbox) -> list[Detection]:

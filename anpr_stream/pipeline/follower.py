@@ -171,5 +171,5 @@ class Follower:
 
 def _luma(frame: Frame) -> Image:
     """Return a grey picture without converting: luma, or green of a BGR picture."""
-    first = frame.planes.arrays[0]
+    first = frame.search_planes.arrays[0]
     return first if first.ndim == 2 else first[:, :, 1]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
 from anpr_stream.interfaces import Clock, Source
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.sources.locate import Address, Kind, check_file, locate
+from anpr_stream.sources.pair import Demand, LargeStream, PairedSource
 from anpr_stream.sources.pictures import PictureSource, load_picture
 from anpr_stream.sources.recording import RecordingSource
 from anpr_stream.sources.session import Session
@@ -34,13 +37,25 @@ def open_source(url_or_path: str, settings: SourceSettings, name: str, clock: Cl
     address = locate(url_or_path, settings)
     if address.kind is Kind.PICTURES:
         return PictureSource(name, address.paths, settings)
-    if address.is_live:
-        _need_gstreamer()
-        return LiveSource(
-            name, address.shown, settings, lambda: _play(address, settings), clock or SystemClock()
-        )
     _need_gstreamer()
+    if address.is_live:
+        return _open_live(address, settings, name, clock or SystemClock())
+    if settings.main_url is not None:
+        raise SourceError(f"{address.shown} is no live camera, so it has no main_url", "source-url")
     return RecordingSource(name, address.paths, settings, lambda path: _play(_clip(path), settings))
+
+
+def _open_live(address: Address, settings: SourceSettings, name: str, clock: Clock) -> Source:
+    source = LiveSource(name, address.shown, settings, lambda: _play(address, settings), clock)
+    if settings.main_url is None:
+        return source
+    large = locate(settings.main_url.get_secret_value(), settings)
+    if not large.is_live:
+        raise SourceError(f"main_url {large.shown} is no live camera", "source-url")
+    own = settings.model_copy(update={"late_limit_s": float("inf")})
+    demand = Demand(clock)
+    gated = LiveSource(f"{name}/main", large.shown, own, lambda: _play_gated(large, own, demand.is_on), clock)
+    return PairedSource(source, LargeStream(gated, demand), settings.pair_limit_s)
 
 
 def probe(url_or_path: str, settings: SourceSettings) -> SourceInfo:
@@ -91,6 +106,12 @@ def _play(address: Address, settings: SourceSettings) -> Session:
     from anpr_stream.sources.gst_player import Playback
 
     return Playback(address, settings)
+
+
+def _play_gated(address: Address, settings: SourceSettings, is_wanted: Callable[[], bool]) -> Session:
+    from anpr_stream.sources.gst_gate import GatedPlayer
+
+    return GatedPlayer(address, settings, is_wanted)
 
 
 def _need_gstreamer() -> None:

@@ -184,7 +184,8 @@ class LiveSource:
         if index > self._next_index:
             self._meter.dropped("newer_frame", index - self._next_index)
         self._next_index = index + 1
-        self._meter.frame(fps)
+        if picture.planes.arrays:  # a stream that is not decoded now gives pictures without planes
+            self._meter.frame(fps)
         pts_s = offset_s + picture.running_s
         return picture.frame(self._name, index, pts_s, self._utc_s(picture), self._segment)
 

@@ -1,0 +1,150 @@
+"""The front half of every pipeline: `input ! parsebin`, and what becomes of its first video stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from anpr_stream.config.source import SourceSettings
+from anpr_stream.errors import SourceError
+from anpr_stream.sources.gst_decoders import codec_name
+from anpr_stream.sources.gst_errors import UNPLAYABLE, BusReader
+from anpr_stream.sources.gst_inputs import open_input
+from anpr_stream.sources.gst_runtime import SECOND, Gst, GstApp, change_state, make
+from anpr_stream.sources.locate import Address
+from anpr_stream.sources.session import EndOfStream
+
+START_LIMIT_S = 10.0
+STOP_LIMIT_S = 2.0
+
+
+class Stream:
+    """One address, opened once, as far as the compressed video; base of what does more with it.
+
+    One thread calls it. GStreamer's threads call `_add_pad` while the pipeline starts; what goes wrong
+    there is kept and raised by `_pull_sample`, for raising inside a callback would hang the pipeline.
+    """
+
+    def __init__(self, address: Address, settings: SourceSettings) -> None:
+        self._address = address
+        self._settings = settings
+        self._fault: SourceError | None = None
+        self._seen: list[str] = []
+        self._codec = ""
+        self._pipeline = Gst.Pipeline()
+        self._bus = BusReader(self._pipeline.get_bus(), address)
+        self._sink = self._build()
+        if not change_state(self._pipeline, Gst.State.PLAYING, START_LIMIT_S):
+            self._bus.drain()
+            self.close()
+            raise self._bus.fault()
+
+    def close(self) -> None:
+        """Stop and free the pipeline; may be called twice."""
+        if self._pipeline is not None:
+            change_state(self._pipeline, Gst.State.NULL, STOP_LIMIT_S)
+            self._pipeline.get_bus().set_flushing(True)
+            self._pipeline = self._sink = None
+
+    def _tail(self) -> list[Any]:
+        """Create the elements that end the pipeline; the last is its `appsink`."""
+        raise NotImplementedError
+
+    def _take(self, pad: Any, caps: Any) -> None:
+        """Link the video stream to the tail.
+
+        Raises:
+            SourceError: it cannot be taken; says why, without the source's name.
+        """
+        raise NotImplementedError
+
+    def _pull_sample(self, limit_s: float) -> Any:
+        """Wait for the next sample of the `appsink`; None if none came within `limit_s`.
+
+        Raises:
+            EndOfStream: nothing more will come.
+            SourceError: the stream broke; says why.
+        """
+        sample = self._sink.try_pull_sample(int(limit_s * SECOND))
+        self._bus.drain()
+        if sample is not None:
+            return sample
+        if self._fault or self._bus.has_error:
+            raise self._why()
+        if self._sink.is_eos():
+            raise EndOfStream if self._codec else self._no_video()
+        if not self._codec and not self._address.is_live and not self._is_reading():
+            raise SourceError(f"{self._address.shown} {UNPLAYABLE[1]}", UNPLAYABLE[0])
+        return None
+
+    def _build(self) -> GstApp.AppSink:
+        inputs = open_input(self._address, self._settings)
+        parse = make("parsebin")
+        parse.connect("pad-added", self._add_pad)
+        parse.connect("unknown-type", self._note_unknown)
+        tail = self._tail()
+        for element in (*inputs, parse, *tail):
+            self._pipeline.add(element)
+        link_all(inputs)
+        link_all(tail)
+        self._tail_pad = tail[0].get_static_pad("sink")
+        if inputs[-1].get_static_pad("src") is None:
+            inputs[-1].connect("pad-added", _link_late, parse)
+        else:
+            link_all([inputs[-1], parse])
+        return tail[-1]
+
+    def _add_pad(self, _parse: Any, pad: Any) -> None:
+        """Take the first video stream; sound and text stay unlinked and are never decoded."""
+        caps = pad.get_current_caps() or pad.query_caps(None)
+        name = caps.get_structure(0).get_name()
+        self._seen.append(name)
+        if self._codec or not name.startswith(("video/", "image/")):
+            return
+        self._codec = codec_name(caps)
+        try:
+            self._take(pad, caps)
+        except SourceError as error:
+            self._fault = SourceError(f"{self._address.shown}: {error.message}", error.reason_slug)
+
+    def _note_unknown(self, _parse: Any, _pad: Any, caps: Any) -> None:
+        self._seen.append(caps.get_structure(0).get_name())
+
+    def _is_reading(self) -> bool:
+        """Whether any thread still reads the file.
+
+        parsebin swallows an error that a demuxer posts while it is being linked: nothing more comes
+        then, neither an error nor the end.
+        """
+        elements = list(self._pipeline.iterate_recurse())
+        states = [pad.get_task_state() for element in elements for pad in element.pads]
+        return Gst.TaskState.STARTED in states
+
+    def _why(self) -> SourceError:
+        """What went wrong; sound that nobody takes counts as a fault where there is no video."""
+        if self._fault:
+            return self._fault
+        return self._no_video() if self._seen and not self._codec else self._bus.fault()
+
+    def _no_video(self) -> SourceError:
+        found = ", ".join(sorted(set(self._seen))) or "nothing"
+        return SourceError(f"{self._address.shown} has no video track (it holds {found})", "source-no-video")
+
+
+def link_all(elements: Sequence[Any]) -> None:
+    """Link elements in order.
+
+    Raises:
+        SourceError: two of them do not fit.
+    """
+    for upstream, downstream in pairwise(elements):
+        if not upstream.link(downstream):
+            raise SourceError(f"{upstream.name} does not fit {downstream.name}", "source-broken")
+
+
+def _link_late(_source: Any, pad: Any, parse: Any) -> None:
+    """Link an input whose pad comes only after it has talked to the camera."""
+    target = parse.get_static_pad("sink")
+    if not target.is_linked():
+        pad.link(target)
