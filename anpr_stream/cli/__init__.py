@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
 import typer
 
 from anpr_stream import __version__
-from anpr_stream.cli import build, check, run
+from anpr_stream.cli import bench, build, check, doctor, models, read, run
 from anpr_stream.errors import AnprError
 
 INTERRUPTED = 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("run")(run.run)
+app.command("read")(read.read)
 app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
+app.command("models")(models.models)
+app.command("bench")(bench.bench)
 app.command("build")(build.build)
 
 
@@ -30,8 +35,12 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens.")] = False,
 ) -> None:
     """Number plates out of live and recorded video: one fused event per vehicle visit."""
+    # What a user must know is printed by the commands themselves; the log is for those who ask.
+    level = logging.INFO if verbose else logging.CRITICAL
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def main() -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from anpr_stream.cli.options import (
     Backend,
@@ -22,34 +19,11 @@ from anpr_stream.cli.options import (
     split_names,
     with_sources,
 )
-from anpr_stream.cli.show import Display, RecordingProgress, VisitTable
-from anpr_stream.cli.stopping import Stopping
-from anpr_stream.config.schema import Camera, Settings
-from anpr_stream.errors import AnprError, UsageError
-from anpr_stream.interfaces import Sink
-from anpr_stream.outputs.files import file_sink, fresh_file_sink, stream_sink
-from anpr_stream.pipeline.annotate import Annotator
-from anpr_stream.pipeline.delivery import Delivery
-from anpr_stream.pipeline.follower import Mark
-from anpr_stream.pipeline.networks import load_networks
-from anpr_stream.pipeline.supervisor import Pipeline
-from anpr_stream.sources import probe
-from anpr_stream.sources.locate import locate
-from anpr_stream.store.snapshots import SnapshotFolder
-from anpr_stream.types import Event, Frame, StoredImage
+from anpr_stream.cli.session import Session, Wanted
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import UsageError
 
 FORMS = ("table", "jsonl", "csv")
-REFRESH_S = 0.25
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a run writes besides events."""
-
-    form: str
-    output: Path | None
-    annotate: Path | None
-    snapshots: Path | None
 
 
 def run(
@@ -126,120 +100,3 @@ def _form(form: str | None, output: Path | None) -> str:
     if form == "table" and output is not None:
         raise UsageError("--format table goes to the terminal; give -o a jsonl or csv")
     return form
-
-
-class Session:
-    """One run of the command."""
-
-    def __init__(self, settings: Settings, wanted: Wanted) -> None:
-        self._settings = settings
-        self._wanted = wanted
-        self._visits = VisitTable() if wanted.form == "table" else None
-        self._errors: list[AnprError] = []
-        self._pipeline: Pipeline | None = None
-        self._is_stopping = False
-        self._messages = Console(stderr=True, highlight=False, soft_wrap=True)
-
-    def run(self) -> int:
-        """Run all cameras; return the exit code."""
-        with ExitStack() as stack, Stopping(self._stop) as stopping:
-            delivery = stack.enter_context(Delivery(self._sinks(), self._with_pictures, self._fail))
-            annotator = None
-            if self._wanted.annotate:
-                annotator = stack.enter_context(Annotator(self._wanted.annotate, self._fail))
-            networks = stack.enter_context(load_networks(self._settings))
-            self._pipeline = stack.enter_context(Pipeline(self._settings, networks, delivery.send))
-            for group in self._groups():
-                self._watch(group, annotator)
-        if self._visits is not None:
-            Console().print(self._visits.table())
-        return stopping.exit_code or self._report()
-
-    def _sinks(self) -> list[Sink]:
-        sinks: list[Sink] = [file_sink(file) for file in self._settings.files]
-        if self._visits is not None:
-            return [*sinks, self._visits]
-        if self._wanted.output is not None:
-            return [*sinks, fresh_file_sink(self._wanted.output, self._wanted.form)]
-        return [*sinks, stream_sink(sys.stdout, "standard output", self._wanted.form)]
-
-    def _groups(self) -> Iterator[dict[str, Camera]]:
-        """Yield cameras to run side by side: recordings alone go one by one, for a fixed order of events."""
-        cameras = self._settings.cameras
-        if any(_is_live(camera) for camera in cameras.values()):
-            yield cameras
-            return
-        for name, camera in cameras.items():
-            yield {name: camera}
-
-    def _watch(self, cameras: dict[str, Camera], annotator: Annotator | None) -> None:
-        """Run a group of cameras to its end, and show it meanwhile."""
-        pipeline = self._pipeline
-        if pipeline is None or self._is_stopping:
-            return
-        recordings = {
-            name: self._progress(camera) for name, camera in cameras.items() if not _is_live(camera)
-        }
-        for name, camera in cameras.items():
-            pipeline.start(name, camera, _Observer(recordings.get(name), annotator))
-        with Display(self._messages, self._visits, recordings) as display:
-            while not pipeline.wait(REFRESH_S):
-                display.update(pipeline.statuses())
-        for name in cameras:
-            if error := pipeline.error(name):
-                self._errors.append(error)
-            pipeline.stop(name)
-        for name, recording in recordings.items():
-            self._messages.print(f"{name}: {recording.summary()}", markup=False)
-
-    def _progress(self, camera: Camera) -> RecordingProgress:
-        """Find out how long a recording is, where somebody looks."""
-        if not self._messages.is_terminal:
-            return RecordingProgress(None)
-        try:
-            frames = probe(camera.url, camera.source).frames
-        except AnprError:
-            return RecordingProgress(None)
-        return RecordingProgress(None if frames is None else frames // camera.source.every)
-
-    def _with_pictures(self, event: Event) -> Event:
-        if self._wanted.snapshots is None:
-            return event
-        folder = SnapshotFolder(self._wanted.snapshots, self._settings.store.jpeg_quality)
-        rows = folder.store(event, hide_plate=False, hide_others=False)
-        return replace(event, images={role: StoredImage(row.path, row.sha256) for role, row in rows.items()})
-
-    def _stop(self) -> None:
-        self._is_stopping = True
-        if self._pipeline is not None:
-            self._pipeline.stop_all()
-
-    def _fail(self, error: AnprError) -> None:
-        self._errors.append(error)
-        self._stop()
-
-    def _report(self) -> int:
-        for error in self._errors:
-            sys.stderr.write(f"anpr-stream: {error}\n")
-        return self._errors[0].exit_code if self._errors else 0
-
-
-class _Observer:
-    """Passes frames to the progress and to the annotated video."""
-
-    def __init__(self, progress: RecordingProgress | None, annotator: Annotator | None) -> None:
-        self._progress = progress
-        self._annotator = annotator
-
-    def __call__(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
-        if self._progress is not None:
-            self._progress.see(frame)
-        if self._annotator is not None:
-            self._annotator(frame, marks(frame))
-
-
-def _is_live(camera: Camera) -> bool:
-    try:
-        return locate(camera.url, camera.source).is_live
-    except AnprError:
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 
@@ -91,5 +92,7 @@ class Delivery:
             act()
         except AnprError as error:
             self._sinks.remove(sink)
+            with suppress(AnprError):
+                sink.close()
             log.error("%s", error)
             self._on_error(error)

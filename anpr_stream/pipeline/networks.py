@@ -8,7 +8,7 @@ from typing import TypeVar
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
-from anpr_stream.interfaces import PlateDetector, PlateReader
+from anpr_stream.interfaces import PlateReader
 from anpr_stream.perception.characters import CharacterReader
 from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.perception.reader import CtcReader
@@ -28,7 +28,7 @@ class Networks:
         loaded: the networks behind them, with the reasons for their engines.
     """
 
-    detector: PlateDetector
+    detector: YoloDetector
     reader: PlateReader
     loaded: tuple[LoadedNetwork, ...] = ()
 

@@ -62,8 +62,8 @@ def test_a_sink_that_fails_is_told_and_the_others_go_on() -> None:
     with Delivery([bad, good], on_error=errors.append) as delivery:
         for event in events(3):
             delivery.send(event)
-    assert len(bad.events) == 1
-    assert len(good.events) == 3
+    assert (len(bad.events), bad.closed) == (1, 1)
+    assert (len(good.events), good.closed) == (3, 1)
     assert [error.message for error in errors] == ["disk full"]
 
 

@@ -1,0 +1,145 @@
+"""`anpr-stream doctor`: what works here, what is missing, and the line that installs it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from anpr_stream.cli.options import Backend, Config, settings_from, with_sources
+from anpr_stream.config.schema import Settings
+from anpr_stream.errors import AnprError
+from anpr_stream.inference import processor
+from anpr_stream.inference.choices import choices_file
+from anpr_stream.inference.models import shipped_models
+from anpr_stream.inference.select import load_network
+from anpr_stream.pipeline.inspection import Inspection, inspect_camera
+from anpr_stream.pipeline.networks import load_networks
+
+LOOKED_AT = 50
+"""Frames of a source that are looked at."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what, how it is, and whether that is in order."""
+
+    what: str
+    how: str
+    is_right: bool = True
+
+
+def doctor(
+    source: Annotated[
+        str | None,
+        typer.Argument(help="A source to look at: its plates' height and sharpness.", show_default=False),
+    ] = None,
+    config: Config = None,
+    backend: Backend = None,
+) -> None:
+    """Say what works on this machine and what is missing; exit code 1 if something is.
+
+    With a SOURCE, also how large and how sharp the plates in its first frames are.
+    """
+    settings = settings_from(config, {"inference.backend": backend})
+    console = Console(highlight=False, soft_wrap=True)
+    is_right = True
+    for finding in _findings(settings, source):
+        mark = "[green]ok[/]     " if finding.is_right else "[red]missing[/]"
+        console.print(f"{mark} {finding.what}: ", end="")
+        console.print(finding.how, markup=False)
+        is_right &= finding.is_right
+    if not is_right:
+        raise typer.Exit(1)
+
+
+def _findings(settings: Settings, source: str | None) -> Iterator[Finding]:
+    yield Finding("python", platform.python_version())
+    yield _processor()
+    yield from _gstreamer()
+    yield _cache()
+    yield from _networks(settings)
+    if source is not None:
+        yield from _source(settings, source)
+
+
+def _processor() -> Finding:
+    reason = processor.int8_reason()
+    arithmetic = f"INT8 by {reason}" if reason else "no INT8 instructions, so FP32"
+    return Finding("processor", f"{processor.name()}, {processor.usable_cores()} cores, {arithmetic}")
+
+
+def _gstreamer() -> Iterator[Finding]:
+    try:
+        from anpr_stream.sources.gst_runtime import PACKAGES, Gst
+    except AnprError as error:
+        yield Finding("gstreamer", error.message, is_right=False)
+        return
+    yield Finding("gstreamer", Gst.version_string())
+    for package, parts in PACKAGES.items():
+        elements = [part for part in parts.split() if "/" not in part]
+        missing = [element for element in elements if Gst.ElementFactory.find(element) is None]
+        if len(missing) < len(elements):
+            yield Finding(package, f"{len(elements) - len(missing)} of {len(elements)} elements")
+        else:
+            yield Finding(package, f"sudo apt install {package}", is_right=False)
+
+
+def _cache() -> Finding:
+    folder = choices_file().parent
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if os.access(nearest, os.W_OK):
+        return Finding("cache", str(folder))
+    return Finding("cache", f"{folder} cannot be written: set XDG_CACHE_HOME", is_right=False)
+
+
+def _networks(settings: Settings) -> Iterator[Finding]:
+    for shipped in shipped_models():
+        if shipped.fault:
+            yield Finding(shipped.path.name, shipped.fault, is_right=False)
+    reads = {"gru": settings.reader.model, "characters": settings.reader.characters_model}
+    for model in (settings.detector.model, reads[settings.reader.reader]):
+        yield from _network(model, settings)
+
+
+def _network(model: str, settings: Settings) -> Iterator[Finding]:
+    try:
+        loaded = load_network(model, settings.inference)
+    except AnprError as error:
+        yield Finding(model, error.message, is_right=False)
+        return
+    loaded.backend.close()
+    yield Finding(model, f"{loaded.backend.description} ({loaded.because})")
+    for rejection in loaded.rejections:
+        yield Finding(model, f"not on {rejection.engine}: {rejection.reason}")
+
+
+def _source(settings: Settings, url: str) -> Iterator[Finding]:
+    try:
+        (camera,) = with_sources(settings, [url]).cameras.values()
+        with load_networks(settings) as networks:
+            seen = inspect_camera(camera, networks.detector, LOOKED_AT)
+    except AnprError as error:
+        yield Finding("source", error.message, is_right=False)
+        return
+    info = seen.info
+    yield Finding(
+        "source", f"{info.width}x{info.height}, {info.fps:.1f} frames/s, {info.codec}, {info.decoder}"
+    )
+    yield Finding("plates", _plates(seen))
+    for line in seen.advice():
+        yield Finding("advice", line)
+
+
+def _plates(seen: Inspection) -> str:
+    if not seen.heights_px:
+        return f"none in {seen.frames} frames"
+    heights = f"{min(seen.heights_px):.0f} to {max(seen.heights_px):.0f} px high"
+    sharpness = f"sharpness {median(seen.sharpness):.2f} of 1"
+    return f"{len(seen.heights_px)} in {seen.frames} frames, {heights}, {sharpness}"

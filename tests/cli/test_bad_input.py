@@ -1,0 +1,170 @@
+"""What users get wrong, each through the real command line: one clear line and an exit code."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from tests.cli.command import Command, in_own_process
+from tests.media import render
+from tests.rtsp_camera import Camera
+from tests.stubs import TEXT, scene
+
+
+def write_sound_only(path: Path) -> None:
+    launch = "gst-launch-1.0 -q audiotestsrc num-buffers=50 ! vorbisenc ! oggmux ! filesink"
+    subprocess.run([*launch.split(), f"location={path}"], check=True)
+
+
+def write_unknown_codec(path: Path) -> None:
+    """A clip whose H.264 is announced as something that nobody decodes."""
+    clip = render(path.with_name("good.mp4"))
+    path.write_bytes(clip.read_bytes().replace(b"avc1", b"zzz1"))
+
+
+BAD_RECORDINGS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty.mp4": (lambda path: path.touch(), "is empty"),
+    "text.mp4": (lambda path: path.write_text("Dear editor, " * 100), "text.mp4"),
+    "sound.ogg": (write_sound_only, "sound.ogg"),
+    "unknown.mp4": (write_unknown_codec, "unknown.mp4"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_RECORDINGS)
+def test_a_recording_that_is_none(anpr_stream: Command, stubs: Path, tmp_path: Path, name: str) -> None:
+    write, text = BAD_RECORDINGS[name]
+    write(tmp_path / name)
+    answer = anpr_stream("run", tmp_path / name, "-c", stubs)
+    assert answer.is_one_line_error(66, text)
+    assert answer.out == ""
+
+
+def test_a_missing_recording(anpr_stream: Command, stubs: Path) -> None:
+    assert anpr_stream("run", "/no/such/file.mp4", "-c", stubs).is_one_line_error(66, "does not exist")
+
+
+def test_a_bad_recording_does_not_stop_a_good_one(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.mp4").touch()
+    answer = anpr_stream("run", tmp_path / "empty.mp4", clip, "-c", stubs)
+    assert answer.is_one_line_error(66, "is empty")
+    assert json.loads(answer.out.splitlines()[-1])["text"] == TEXT
+
+
+def test_a_truncated_recording_gives_what_is_there(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path
+) -> None:
+    content = clip.read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(content[: len(content) * 3 // 4])
+    answer = anpr_stream("run", cut, "-c", stubs)
+    assert answer.exit_code in (0, 66)
+    assert "Traceback" not in answer.err
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Pictures of every awkward kind, each with the magenta plate where there is room and colour."""
+    colour = scene(20)
+    made = {name: folder / f"{name}.png" for name in ("one", "grey", "deep", "colour")}
+    cv2.imwrite(str(made["one"]), np.zeros((1, 1, 3), np.uint8))
+    cv2.imwrite(str(made["grey"]), colour[:, :, 1])
+    cv2.imwrite(str(made["deep"]), colour.astype(np.uint16) * 257)
+    cv2.imwrite(str(made["colour"]), colour)
+    made["cmyk"] = folder / "cmyk.jpg"
+    PilImage.fromarray(colour[:, :, ::-1]).convert("CMYK").save(made["cmyk"], quality=95)
+    return made
+
+
+def test_pictures_of_every_kind_are_read(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
+    made = pictures(tmp_path)
+    answer = anpr_stream("read", *made.values(), "-c", stubs)
+    assert answer.exit_code == 0, answer.err
+    found = dict(zip(made, map(json.loads, answer.out.splitlines()), strict=True))
+    assert (found["one"]["width"], found["one"]["height"]) == (1, 1)
+    texts = {name: [plate["text"] for plate in line["plates"]] for name, line in found.items()}
+    assert texts == {"one": [], "grey": [], "deep": [TEXT], "colour": [TEXT], "cmyk": [TEXT]}
+
+
+def test_a_picture_of_12000_by_8000_is_read(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    cv2.imwrite(str(path), np.full((8000, 12000, 3), 90, np.uint8))
+    answer = anpr_stream("read", path, "-c", stubs)
+    assert answer.exit_code == 0, answer.err
+    line = json.loads(answer.out)
+    assert (line["width"], line["height"], line["plates"]) == (12000, 8000, [])
+
+
+def test_a_picture_that_is_none_gives_a_line_and_the_others_are_read(
+    anpr_stream: Command, stubs: Path, tmp_path: Path
+) -> None:
+    good, text, empty = (tmp_path / name for name in ("good.png", "text.png", "empty.png"))
+    cv2.imwrite(str(good), scene(20))
+    text.write_text("not a picture")
+    empty.touch()
+    answer = anpr_stream("read", text, empty, tmp_path / "none.png", good, "-c", stubs)
+    assert answer.exit_code == 1
+    lines = [json.loads(line) for line in answer.out.splitlines()]
+    assert [set(line) for line in lines[:3]] == [{"image", "error"}] * 3
+    assert lines[3]["plates"][0]["text"] == TEXT
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("gopher://camera/1", "gopher:// is not known"),
+        ("rtsp://", "names no host"),
+        ("rtsp://host:port/x", "is no valid URL"),
+    ],
+)
+def test_a_wrong_url(anpr_stream: Command, stubs: Path, url: str, text: str) -> None:
+    assert anpr_stream("run", url, "-c", stubs).is_one_line_error(66, text)
+
+
+def test_a_camera_that_refuses_is_tried_until_the_end_and_says_why(stubs: Path) -> None:
+    answer = in_own_process("run", "rtsp://127.0.0.1:1/x", "-c", stubs, "--max-duration", "10")
+    assert answer.is_one_line_error(66, "refuses the connection")
+
+
+def test_a_wrong_password_is_told_and_never_shown(stubs: Path) -> None:
+    with Camera(user="me", password="right") as camera:
+        url = camera.url(login="me:wrong-secret@")
+        answer = in_own_process("run", url, "-c", stubs, "--max-duration", "10")
+    assert answer.exit_code == 66, answer.err
+    assert "password" in answer.err
+    assert "wrong-secret" not in answer.err + answer.out
+
+
+@pytest.mark.parametrize("option", ["-o", "--annotate"])
+def test_an_output_that_cannot_be_written(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "file").touch()
+    answer = anpr_stream("run", clip, "-c", stubs, option, tmp_path / "file" / "out.mp4")
+    assert answer.is_one_line_error(73, "File exists")
+
+
+def test_a_full_disk_under_the_events(anpr_stream: Command, clip: Path, stubs: Path) -> None:
+    answer = anpr_stream("run", clip, "-c", stubs, "-o", "/dev/full")
+    assert answer.is_one_line_error(73, "/dev/full: cannot write events: No space left on device")
+
+
+def test_a_full_disk_under_the_video(anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path) -> None:
+    (tmp_path / "full.mp4").symlink_to("/dev/full")
+    answer = anpr_stream("run", clip, "-c", stubs, "--annotate", tmp_path / "full.mp4")
+    assert answer.is_one_line_error(73, "full.mp4: cannot write the video")
+
+
+def test_a_folder_for_snapshots_that_takes_none(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    answer = anpr_stream("run", clip, "-c", stubs, "--snapshots", tmp_path / "file")
+    assert answer.exit_code == 74
+    assert "Traceback" not in answer.err
+    assert json.loads(answer.out.splitlines()[0])["text"] == TEXT
