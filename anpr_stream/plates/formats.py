@@ -28,6 +28,7 @@ from anpr_stream.types import ALPHABET, FloatArray
 
 UNKNOWN = math.log(0.03)
 """Log prior of a text without a format; the commonest format of a country has 0."""
+RARE = math.log(0.15)
 GROUPS = "groups.yaml"
 _FLOOR = 1e-6
 """No character is impossible to a reader, so that a format may overrule it."""
@@ -83,6 +84,15 @@ class FormatSet:
     def best(self, text: str) -> PlateFormat | None:
         """Return the likeliest format that the text fits."""
         return next(iter(self.match(text)), None)
+
+    def country(self, text: str) -> str | None:
+        """Return the country that a text tells, None where formats of several countries fit alike.
+
+        Formats much rarer at home (`RARE`) than the likeliest one that fits are not counted.
+        """
+        known = self.match(text)
+        countries = {one.country for one in known if one.log_weight > known[0].log_weight + RARE}
+        return countries.pop() if len(countries) == 1 else None
 
     def score(self, text: str) -> float:
         """Return the log prior of a text: 0 for the commonest formats, `UNKNOWN` at worst."""

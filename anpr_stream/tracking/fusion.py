@@ -125,7 +125,7 @@ class Fusion:
             char_confidences=characters,
             candidates=_candidates(repairs, confidence, self._settings.candidates),
             format=best.format.name if best.format else None,
-            country=best.format.country if best.format else None,
+            country=self._formats.country(best.text),
             reads=sum(variant.reads for variant in variants),
             agreeing_reads=sum(variant.reads for variant in agreeing),
             line_lengths=profile.line_lengths(spelled),

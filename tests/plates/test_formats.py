@@ -72,6 +72,25 @@ def test_a_format_tells_the_country():
     assert load_formats(["tr", "gb"]).best("34AB1234").country == "tr"
 
 
+@pytest.mark.parametrize(
+    ("text", "country"),
+    [
+        ("34AB1234", "tr"),
+        ("MH12DE1433", "in"),
+        ("ABC1D23", "br"),
+        ("ABC1234", None),
+        ("AB123CD", None),
+        ("QQ", None),
+    ],
+)
+def test_a_country_is_told_only_where_one_fits(text, country):
+    assert ALL.country(text) == country
+
+
+def test_one_expected_country_is_told_of_every_text_that_fits():
+    assert load_formats(["tw"]).country("ABC1235") == "tw"
+
+
 def test_the_commoner_format_comes_first():
     weights = [known.log_weight for known in ALL.match("ABC1234")]
     assert weights == sorted(weights, reverse=True)
