@@ -30,6 +30,11 @@ class Golden:
     images: FloatArray
     outputs: dict[str, FloatArray]
 
+    def repeated(self, count: int) -> Golden:
+        """Return the sample with its pictures repeated up to `count`."""
+        order = np.arange(count) % len(self.images)
+        return Golden(self.images[order], {name: array[order] for name, array in self.outputs.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:

@@ -22,11 +22,14 @@ from anpr_stream.inference.choices import Choice
 from anpr_stream.inference.models import Golden, ModelFile, file_hash, find_model
 from anpr_stream.inference.ways import Rejection, Way, ways
 from anpr_stream.interfaces import Backend
+from anpr_stream.vision.contract import DetectorContract
 
 LOG = logging.getLogger(__name__)
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx")
 """Another version of one of these, and the engines are measured again."""
+
+CHECKED_CROPS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def load_network(
     settings = settings or InferenceSettings()
     path = choices_path or choices.choices_file()
     file = find_model(model)
-    loader = _Loader(file, file.golden(), settings)
+    loader = _Loader(file, _sample(file), settings)
     key = _key(file, settings)
     found, rejections = ways(file, settings)
     loaded = loader.again(found, choices.recall(key, path))
@@ -77,6 +80,15 @@ def load_network(
     loaded = replace(loaded, rejections=tuple(rejections))
     _report(loaded)
     return loaded
+
+
+def _sample(file: ModelFile) -> Golden:
+    """Return the golden sample; for readers as a batch of crops.
+
+    So both sizes in which engines run batches are checked, and compiled before the first crop comes.
+    """
+    sample = file.golden()
+    return sample if isinstance(file.contract, DetectorContract) else sample.repeated(CHECKED_CROPS)
 
 
 @dataclass(frozen=True)

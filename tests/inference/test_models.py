@@ -77,3 +77,11 @@ def test_golden_sample_without_input(engines):
     np.savez(path.with_suffix(".golden.npz"), logits=np.zeros(3))
     with pytest.raises(ModelError, match="damaged golden"):
         find_model(path).golden()
+
+
+def test_a_sample_repeats_its_pictures_and_answers_together(engines):
+    golden = find_model(write_reader(engines)).golden()
+    repeated = golden.repeated(5)
+    assert repeated.images.shape[0] == repeated.outputs["logits"].shape[0] == 5
+    assert np.array_equal(repeated.images[4], golden.images[1])
+    assert np.array_equal(repeated.outputs["logits"][3], golden.outputs["logits"][0])

@@ -219,9 +219,7 @@ def test_a_gpu_engine_goes_first(tmp_path, choices, monkeypatch):
     path = write_reader(tmp_path)
     sample = find_model(path).golden()
     module = ModuleType("anpr_stream.inference.tensorrt")
-    module.load = lambda file, settings: FakeBackend(
-        lambda images: {"logits": sample.outputs["logits"][: len(images)]}
-    )
+    module.load = lambda file, settings: FakeBackend(lambda images: sample.repeated(len(images)).outputs)
     monkeypatch.setitem(sys.modules, "anpr_stream.inference.tensorrt", module)
     loaded = load(path, choices, precision="auto")
     assert (loaded.engine, loaded.precision) == ("tensorrt", "fp16")
@@ -259,3 +257,18 @@ def test_processor_as_linux_lists_it(tmp_path):
     assert processor.int8_reason(arm) == "asimddp"
     assert processor.int8_reason(none) == ""
     assert processor.name(none)
+
+
+def test_a_reader_that_fails_on_batches_is_found_at_the_start(tmp_path, choices, monkeypatch):
+    path = write_reader(tmp_path)
+    sample = find_model(path).golden()
+
+    def first_right_only(images):
+        answer = np.zeros((len(images), 64, 37), np.float32)
+        answer[:3] = sample.outputs["logits"][: len(images)]
+        return {"logits": answer}
+
+    monkeypatch.setattr(
+        "anpr_stream.inference.openvino.OpenVinoBackend", lambda *_: FakeBackend(first_right_only)
+    )
+    assert slugs(load(path, choices))["openvino fp32"] == "golden-disagrees"
