@@ -27,6 +27,8 @@ class Appearance(Section):
     """Text of the band at the left edge (`D` in a blue EU band); empty for none."""
     strip_colour: str = "#1038a0"
     """Colour of the band."""
+    strip_share: float = Field(default=0.9, ge=0.0, le=1.0)
+    """Part of the plates that carry the bands."""
     strip_right: str = ""
     """Text of a second band at the right edge; a space draws it empty."""
     region: str = ""

@@ -14,6 +14,7 @@ from anpr_stream.types import Image
 BAND_MM = 42.0
 GOLD = (40, 200, 240)
 WHITE = (240, 240, 240)
+BLUE = (150, 60, 30)
 FLAG = (WHITE, (160, 60, 30), (40, 40, 190))
 EMBLEM_COLOURS = ((60, 60, 190), (60, 140, 60), (160, 90, 40), (70, 190, 220), (120, 120, 120), (40, 40, 150))
 
@@ -21,13 +22,13 @@ EMBLEM_COLOURS = ((60, 60, 190), (60, 140, 60), (160, 90, 40), (70, 190, 220), (
 def bands(rng: Rng, image: Image, look: Appearance, x_px_mm: float) -> tuple[float, float]:
     """Draw the bands at the edges; return their widths in pixels, left and right."""
     left = right = 0.0
-    if look.strip and rng.random() < 0.9:
+    if look.strip and rng.random() < look.strip_share:
         left = _band(rng, image, look.strip_colour, BAND_MM * x_px_mm, False)
-        _label(rng, image, look.strip, (0.0, left), WHITE)
-    if look.strip_right and rng.random() < 0.9:
+        _label(rng, image, look.strip, (0.0, left), _readable_on(look.strip_colour))
+    if look.strip_right and rng.random() < look.strip_share:
         right = _band(rng, image, look.strip_colour, BAND_MM * x_px_mm, True)
         label = f"{int(rng.integers(1, 96)):02d}" if look.strip_right.strip() else ""
-        _label(rng, image, label, (image.shape[1] - right, image.shape[1]), WHITE)
+        _label(rng, image, label, (image.shape[1] - right, image.shape[1]), _readable_on(look.strip_colour))
     return left, right
 
 
@@ -51,6 +52,10 @@ def _band(rng: Rng, image: Image, shade: str, width_px: float, at_right: bool) -
     for angle in range(0, 360, 45):
         cv2.ellipse(image, centre, axes, 0, angle, angle + 14, GOLD, 1, cv2.LINE_AA)
     return width_px
+
+
+def _readable_on(shade: str) -> Colour:
+    return WHITE if sum(colour(shade)) < 450 else BLUE
 
 
 def _label(rng: Rng, image: Image, text: str, sides: tuple[float, float], ink: Colour) -> None:
