@@ -408,7 +408,8 @@ class SourceInfo:
         fps: frames a second, 0 where unknown or variable.
         codec: e.g. `H.264`, `JPEG`, `raw`.
         decoder: name of the decoder and why it was chosen.
-        duration_s: of the whole recording, None for live sources.
+        duration_s: of the whole recording, None for live sources; of several clips estimated
+            by their sizes.
         frames: estimated number of frames of the whole recording, None where unknown.
         start_utc_s: when the first frame was taken, None where unknown.
     """

@@ -68,6 +68,7 @@ def render(
     times_s: Sequence[float] | None = None,
     sound: bool = False,
     form: str = "I420",
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Path:
     """Render numbered pictures into a file; container by the path's suffix.
 
@@ -80,8 +81,9 @@ def render(
         times_s: of each picture, instead of `fps`.
         sound: add a track of sound.
         form: pixel format given to the encoder.
+        size: width and height of the pictures.
     """
-    caps = f"video/x-raw,format=BGR,width={WIDTH},height={HEIGHT},framerate={fps}/1"
+    caps = f"video/x-raw,format=BGR,width={size[0]},height={size[1]},framerate={fps}/1"
     pipeline = Gst.parse_launch(
         f"appsrc name=in format=time caps={caps} ! videoconvert ! video/x-raw,format={form} "
         f"! {ENCODERS[codec]} ! queue max-size-buffers=0 "
@@ -91,7 +93,7 @@ def render(
     pipeline.set_state(Gst.State.PLAYING)
     times = times_s or [number / fps for number in range(frames)]
     for number, time_s in enumerate(times):
-        source.emit("push-buffer", timed_buffer(picture(first + number), time_s, times, number))
+        source.emit("push-buffer", timed_buffer(picture(first + number, *size), time_s, times, number))
     source.emit("end-of-stream")
     wait_for_end(pipeline)
     return path

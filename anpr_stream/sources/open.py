@@ -80,17 +80,24 @@ def _first(session: Session, address: Address, settings: SourceSettings) -> Sour
     while (picture := session.pull(PROBE_STEP_S)) is None:
         watchdog.waited(PROBE_STEP_S)
     info = session.info()
-    frames = round(info.duration_s * info.fps) if info.duration_s and info.fps else None
+    duration_s = None if info.duration_s is None else info.duration_s * _clips_like_first(address)
+    frames = round(duration_s * info.fps) if duration_s and info.fps else None
     return SourceInfo(
         picture.width,
         picture.height,
         info.fps,
         info.codec,
         info.decoder,
-        info.duration_s,
+        duration_s,
         frames,
         info.created_utc_s,
     )
+
+
+def _clips_like_first(address: Address) -> float:
+    """How many clips of the first one's size the clips make up: opening hundreds would take long."""
+    sizes = [path.stat().st_size for path in address.paths]
+    return sum(sizes) / max(1, sizes[0])
 
 
 def _probe_pictures(address: Address) -> SourceInfo:

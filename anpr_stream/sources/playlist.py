@@ -1,4 +1,4 @@
-"""Clips as one drive: where each one lies in time."""
+"""Clips as one drive, and frames as one stream: where each one lies in time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 CREATION_SLACK_S = 2.0
 """Creation times are whole seconds, and cameras round them differently: less than this is no gap."""
+
+
+LEAST_STEP_S = 0.001
+"""Between two frames of one stream, whatever their time stamps say: trackers divide by it."""
+BACK_S = 1.0
+"""Time stamps that go back by more begin something new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +64,25 @@ class Timeline:
             return Placement(self._end_s, expected_utc_s, last.segment)
         is_jump = gap_s < 0 or gap_s > self._jump_s
         return Placement(self._end_s + max(0.0, gap_s), expected_utc_s + gap_s, last.segment + int(is_jump))
+
+
+class StreamTime:
+    """Makes a stream's own time grow from frame to frame, and tells where it breaks.
+
+    Recordings of single events in one file jump ahead; damaged ones and cameras that set their clock
+    jump back, or give two frames one time.
+    """
+
+    def __init__(self, jump_s: float) -> None:
+        self._jump_s = jump_s
+        self._shift_s = 0.0
+        self._last_s: float | None = None
+
+    def next(self, running_s: float) -> tuple[float, bool]:
+        """Take a frame's time stamp; return its time, greater than the last one, and if it jumped."""
+        time_s = running_s + self._shift_s
+        step_s = LEAST_STEP_S if self._last_s is None else time_s - self._last_s
+        lacking_s = max(0.0, LEAST_STEP_S - step_s)
+        self._shift_s += lacking_s
+        self._last_s = time_s + lacking_s
+        return self._last_s, step_s > self._jump_s or step_s < -BACK_S

@@ -10,7 +10,7 @@ from pathlib import Path
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.sources.meter import Meter
-from anpr_stream.sources.playlist import Placement, Timeline
+from anpr_stream.sources.playlist import Placement, StreamTime, Timeline
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
 from anpr_stream.types import Frame, SourceState, SourceStatus
 
@@ -43,6 +43,7 @@ class RecordingSource:
         self._timeline = Timeline(settings.jump_s)
         self._shift_s: float | None = None
         self._index = 0
+        self._breaks = 0
         self._note = ""
 
     def frames(self) -> Iterator[Frame]:
@@ -83,36 +84,38 @@ class RecordingSource:
 
     def _session_frames(self, clip: Path, session: Session) -> Iterator[Frame]:
         placement: Placement | None = None
-        last: Picture | None = None
+        stream_time = StreamTime(self._settings.jump_s)
+        last_s: float | None = None
         try:
             while not self._closed.is_set():
                 picture = session.pull(POLL_S)
                 if picture is None:
                     continue
                 placement = placement or self._begin(clip, session.info())
-                last = picture
+                last_s, is_break = stream_time.next(picture.running_s)
+                self._breaks += is_break
                 if self._index % self._settings.every == 0:
-                    yield self._frame(picture, placement)
+                    yield self._frame(picture, placement, last_s)
                 self._index += 1
             return
         except EndOfStream:
             pass
         except SourceError as error:
-            if last is None:
+            if last_s is None:
                 raise
             self._note = f"{error.message}; played up to there"
-        if last is None:
+        if last_s is None:
             raise SourceError(f"{clip} holds no picture", "source-no-video")
-        self._end(clip, session.info(), last)
+        self._end(clip, session.info(), last_s)
 
-    def _frame(self, picture: Picture, placement: Placement) -> Frame:
+    def _frame(self, picture: Picture, placement: Placement, time_s: float) -> Frame:
         self._meter.frame()
         return picture.frame(
             self._name,
             self._index,
-            placement.pts_s + picture.running_s,
-            placement.utc_s + picture.running_s,
-            placement.segment,
+            placement.pts_s + time_s,
+            placement.utc_s + time_s,
+            placement.segment + self._breaks,
         )
 
     def _begin(self, clip: Path, info: StreamInfo) -> Placement:
@@ -123,6 +126,7 @@ class RecordingSource:
             self._shift_s = self._start_utc_s(first_utc_s, is_guess=created_utc_s is None) - first_utc_s
         shifted = None if created_utc_s is None else created_utc_s + self._shift_s
         placement = self._timeline.place(shifted, guess_utc_s + self._shift_s)
+        log.info("%s: %s, %s by %s", self._name, clip, info.codec, info.decoder)
         self._meter.opened(info.decoder, info.fps)
         self._meter.change(SourceState.RUNNING, self._note)
         return placement
@@ -136,9 +140,9 @@ class RecordingSource:
             log.info("%s: %s", self._name, GUESSED)
         return first_utc_s
 
-    def _end(self, clip: Path, info: StreamInfo, last: Picture) -> None:
+    def _end(self, clip: Path, info: StreamInfo, last_s: float) -> None:
         interval_s = 1 / info.fps if info.fps else 0.0
-        played_s = last.running_s + interval_s
+        played_s = last_s + interval_s
         missing_s = (info.duration_s or 0.0) - played_s
         if missing_s > CUT_SHORT_S:
             self._note = f"{clip} is cut off: it ends {missing_s:.1f} s before its header says"

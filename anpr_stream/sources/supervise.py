@@ -11,6 +11,7 @@ from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.interfaces import Clock
 from anpr_stream.sources.meter import Meter
+from anpr_stream.sources.playlist import StreamTime
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
 from anpr_stream.types import Frame, SourceState, SourceStatus
 
@@ -156,6 +157,7 @@ class LiveSource:
 
     def _watched(self, session: Session, offset_s: float) -> Iterator[Frame]:
         watchdog = Watchdog(self._shown, self._settings)
+        stream_time = StreamTime(self._settings.jump_s)
         first_index: int | None = None
         while not self._closed.is_set():
             before_s = self._clock.monotonic_s()
@@ -168,7 +170,9 @@ class LiveSource:
             if first_index is None:
                 first_index = self._next_index
                 self._up(session.info())
-            yield self._frame(picture, first_index + picture.number, offset_s, watchdog.fps)
+            time_s, is_break = stream_time.next(picture.running_s)
+            self._segment += is_break
+            yield self._frame(picture, first_index + picture.number, offset_s + time_s, watchdog.fps)
 
     def _check_late(self, picture: Picture) -> None:
         if picture.age_s > self._settings.late_limit_s:
@@ -180,13 +184,12 @@ class LiveSource:
         self._meter.opened(info.decoder, info.fps)
         self._meter.change(SourceState.RUNNING)
 
-    def _frame(self, picture: Picture, index: int, offset_s: float, fps: float) -> Frame:
+    def _frame(self, picture: Picture, index: int, pts_s: float, fps: float) -> Frame:
         if index > self._next_index:
             self._meter.dropped("newer_frame", index - self._next_index)
         self._next_index = index + 1
         if picture.planes.arrays:  # a stream that is not decoded now gives pictures without planes
             self._meter.frame(fps)
-        pts_s = offset_s + picture.running_s
         return picture.frame(self._name, index, pts_s, self._utc_s(picture), self._segment)
 
     def _utc_s(self, picture: Picture) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from anpr_stream.sources.playlist import Placement, Timeline
+from anpr_stream.sources.playlist import LEAST_STEP_S, Placement, StreamTime, Timeline
 
 DAY = 1_700_000_000.0
 
@@ -45,3 +47,30 @@ def test_stream_time_never_goes_back() -> None:
         timeline.end(10.0)
     assert pts_s == sorted(pts_s)
     assert timeline.place(None, 0.0).segment == 3
+
+
+def placed(*stamps_s: float) -> tuple[list[float], list[int]]:
+    """Times, and at which frames they jumped."""
+    stream_time = StreamTime(jump_s=10)
+    answers = [stream_time.next(stamp_s) for stamp_s in stamps_s]
+    return [time_s for time_s, _ in answers], [at for at, (_, is_break) in enumerate(answers) if is_break]
+
+
+def test_time_stamps_in_order_stay_as_they_are() -> None:
+    assert placed(0.2, 0.24, 0.3, 5.0) == ([0.2, 0.24, 0.3, 5.0], [])
+
+
+def test_a_recording_of_single_events_breaks_at_each() -> None:
+    assert placed(0.0, 0.1, 300.0, 300.1) == ([0.0, 0.1, 300.0, 300.1], [2])
+
+
+def test_time_stamps_that_go_back_go_on_after_what_came_before() -> None:
+    times_s, breaks = placed(0.0, 7.0, 0.0, 1.0)
+    assert times_s == pytest.approx([0.0, 7.0, 7.0 + LEAST_STEP_S, 8.0 + LEAST_STEP_S])
+    assert breaks == [2]
+
+
+def test_two_frames_with_one_time_stamp_are_no_break() -> None:
+    times_s, breaks = placed(0.0, 1.0, 1.0, 1.0, 0.9, 2.0)
+    assert all(later - sooner >= LEAST_STEP_S * 0.999 for sooner, later in pairwise(times_s))
+    assert breaks == []

@@ -129,8 +129,24 @@ def test_a_camera_mounted_sideways_is_turned_by_the_settings(tmp_path: Path) -> 
     assert full_bgr(frame.planes)[-1, 0][2] > 150
 
 
-def test_sound_is_never_in_the_way(tmp_path: Path) -> None:
-    assert numbers(render(tmp_path / "clip.mp4", frames=20, sound=True)) == list(range(20))
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".ts"])
+def test_sound_is_never_in_the_way(tmp_path: Path, suffix: str) -> None:
+    assert numbers(render(tmp_path / f"clip{suffix}", frames=20, sound=True)) == list(range(20))
+
+
+def test_a_file_of_single_events_breaks_where_its_time_jumps(tmp_path: Path) -> None:
+    times_s = [0.0, 0.1, 0.2, 60.0, 60.1, 60.2]
+    played = play(render(tmp_path / "clip.mkv", fps=0, times_s=times_s))
+    assert [frame.segment for _, frame in played] == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_size_that_changes_in_mid_stream_is_followed(tmp_path: Path) -> None:
+    small = render(tmp_path / "1.ts", frames=10)
+    large = render(tmp_path / "2.ts", frames=10, first=10, size=(2 * WIDTH, 2 * HEIGHT))
+    (tmp_path / "both.ts").write_bytes(small.read_bytes() + large.read_bytes())
+    played = play(tmp_path / "both.ts")
+    assert [number for number, _ in played] == list(range(20))
+    assert [frame.width for _, frame in played] == [WIDTH] * 10 + [2 * WIDTH] * 10
 
 
 def test_the_first_time_is_told_else_in_the_file_else_its_date(tmp_path: Path) -> None:

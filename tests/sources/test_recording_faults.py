@@ -134,6 +134,14 @@ def test_a_folder_is_one_drive(tmp_path: Path) -> None:
     assert all(frame.utc_s - frame.pts_s == pytest.approx(start_s) for frame in frames)
 
 
+def test_probe_estimates_a_whole_drive(tmp_path: Path) -> None:
+    for order, frames in enumerate((10, 20, 10)):
+        render(tmp_path / f"{order}.avi", "mjpeg", frames=frames)
+    info = probe(str(tmp_path), PLAIN)
+    assert info.frames == pytest.approx(40, abs=6)
+    assert info.duration_s == pytest.approx(4.0, abs=0.6)
+
+
 def test_every_nth_counts_over_the_whole_drive(tmp_path: Path) -> None:
     for order in range(3):
         render(tmp_path / f"{order}.avi", "mjpeg", frames=5, first=5 * order)
