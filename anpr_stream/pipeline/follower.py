@@ -130,7 +130,10 @@ class Follower:
     def _worth_reading(self, frame: Frame, tracks: Iterable[Track]) -> list[WantedCrop]:
         wanted = []
         for track in tracks:
-            if track.detection is None or track.state is not TrackState.CONFIRMED:
+            if track.detection is None:
+                continue
+            if self._budget.is_too_soon(track.track_id, frame.pts_s):
+                CROPS_DROPPED.labels(self._camera, "too_soon").inc()
                 continue
             crop = cut_crop(frame, track.detection, track.track_id)
             is_settled = self._budget.is_settled(track.track_id)

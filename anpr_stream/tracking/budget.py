@@ -33,6 +33,16 @@ class ReadBudget:
         self._fusion = fusion or FusionSettings()
         self._tracks: dict[int, _Spent] = {}
 
+    def is_too_soon(self, track_id: int, pts_s: float) -> bool:
+        """Tell whether no crop of a track would be read now, so that none need be cut.
+
+        Args:
+            track_id: whose plate it is.
+            pts_s: stream time of the frame.
+        """
+        spent = self._tracks.get(track_id)
+        return spent is not None and pts_s - spent.last_pts_s < self._interval_s(spent, is_better=True)
+
     def refusal(self, track_id: int, pts_s: float, quality: CropQuality) -> str | None:
         """Return why a crop is not read, or None after noting that it will be.
 

@@ -101,7 +101,13 @@ def test_a_hard_cut_ends_the_tracks() -> None:
         follower.follow(Look(road_frame(index), [plate_at(index)]))
     other = Planes(PixelFormat.GRAY8, (np.random.default_rng(2).integers(0, 255, ROAD.shape, np.uint8),))
     follower.follow(Look(replace(road_frame(20), planes=other), [plate_at(20)]))
-    assert [mark.text for mark in follower.marks(road_frame(20))] == [""]
+    assert [mark.track_id for mark in follower.marks(road_frame(20))] == [2]
+
+
+def test_a_plate_that_is_in_one_picture_only_is_read_and_told() -> None:
+    follower = Follower("album", CameraSettings(), InstantDesk())
+    follower.follow(Look(road_frame(0), [plate_at(0)]))
+    assert [event.kind for event in follower.end()] == [EventKind.FINAL]
 
 
 def test_an_unknown_plate_format_is_refused() -> None:

@@ -40,6 +40,18 @@ def test_the_first_crop_is_read_at_once_and_the_next_after_a_pause() -> None:
     assert budget.refusal(1, 0.12, GOOD) is None
 
 
+def test_no_crop_need_be_cut_while_even_the_best_would_be_refused() -> None:
+    budget = ReadBudget(BudgetSettings(unread_interval_s=0.1, settled_interval_s=1.0))
+    assert not budget.is_too_soon(1, 0.0)
+    budget.refusal(1, 0.0, GOOD)
+    assert budget.is_too_soon(1, 0.04)
+    assert not budget.is_too_soon(1, 0.12)
+    assert not budget.is_too_soon(2, 0.04)
+    budget.learn(1, SETTLED)
+    assert budget.is_too_soon(1, 0.9)
+    assert not budget.is_too_soon(1, 1.0)
+
+
 def test_an_unread_plate_that_stands_still_is_tried_for_ever_but_ever_more_seldom() -> None:
     budget = ReadBudget(BudgetSettings(eager_reads=5, max_interval_s=2.0))
     times = read_times(budget, 60.0)

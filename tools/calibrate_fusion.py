@@ -1,0 +1,167 @@
+"""Fit what the rules know of a reader: `python -m tools.calibrate_fusion --data DATA --reader NAME`.
+
+Reads made-up passes of the `val` plates, then prints how often the fused text is right beside the best
+single read and the most frequent text, and the reliability of its confidence. With `--out engines` it
+writes `fusion_calibration.json` and `confusions.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from anpr_stream.config.models import InferenceSettings
+from anpr_stream.errors import AnprError
+from anpr_stream.inference.select import load_network
+from anpr_stream.interfaces import PlateReader
+from anpr_stream.perception.reader import CtcReader
+from anpr_stream.plates.formats import FormatSet, load_formats
+from anpr_stream.tracking.alignment import align, likeness
+from anpr_stream.tracking.calibration import Calibration, FusionFeatures, fit_calibration
+from anpr_stream.tracking.fusion import Fusion
+from anpr_stream.types import ALPHABET, Crop, Read
+from anpr_stream.vision.contract import ReaderContract
+from tools.evaluation.passes import labelled_plates, make_pass, most_frequent
+
+LOOKS = (1, 2, 3, 5, 8)
+"""Numbers of looks of the passes, one after another."""
+BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one pass."""
+
+    truth: str
+    reads: tuple[Read, ...]
+    fused: str
+    features: FusionFeatures | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the fused text is the true one."""
+        return self.fused == self.truth
+
+
+def run_pass(truth: str, crops: Sequence[Crop], reader: PlateReader, formats: FormatSet) -> Outcome:
+    """Read a pass and fuse it."""
+    reads = reader.read(crops)
+    fusion = Fusion(formats)
+    for crop, read in zip(crops, reads, strict=True):
+        fusion.add(read, crop.quality)
+    plate = fusion.plate()
+    return Outcome(truth, tuple(reads), plate.text if plate else "", fusion.features())
+
+
+def count_confusions(outcomes: Sequence[Outcome]) -> npt.NDArray[np.int64]:
+    """Return how often each true character was read as each other, (36, 36), over all single reads."""
+    counts = np.zeros((len(ALPHABET),) * 2, np.int64)
+    for outcome in outcomes:
+        for read in outcome.reads:
+            for true, found in aligned_pairs(outcome.truth, read.text):
+                counts[ALPHABET.index(true), ALPHABET.index(found)] += 1
+    return counts
+
+
+def aligned_pairs(truth: str, text: str) -> list[tuple[str, str]]:
+    """Return which character stands where which should; texts that hardly agree give none."""
+    if not text:
+        return []
+    scores = likeness(_spelled(truth), _spelled(text))
+    pairs = align(scores, [-4.0] * len(truth), [-4.0] * len(text))
+    found = [(truth[i], text[j]) for i, j in pairs if i is not None and j is not None]
+    agreeing = sum(true == read for true, read in found)
+    return found if 2 * agreeing >= len(truth) else []
+
+
+def _spelled(text: str) -> npt.NDArray[np.float64]:
+    rows = np.full((len(text), len(ALPHABET)), 0.002)
+    rows[range(len(text)), [ALPHABET.index(character) for character in text]] = 0.93
+    return rows
+
+
+def reliability(outcomes: Sequence[Outcome], calibration: Calibration) -> list[str]:
+    """Return lines: confidence told, share right, number, by bins of confidence."""
+    told = np.array([calibration.confidence(o.features) if o.features else 0.0 for o in outcomes])
+    right = np.array([o.is_right for o in outcomes])
+    lines = []
+    for low, high in pairwise(BINS):
+        inside = (told >= low) & ((told < high) | (high == 1.0))
+        if inside.any():
+            share = f"told {told[inside].mean():.3f}, right {right[inside].mean():.3f}"
+            lines.append(f"  {low:.2f} to {high:.2f}: {share} of {inside.sum()}")
+    return [*lines, f"  Brier score {np.mean((told - right) ** 2):.4f}"]
+
+
+def comparison(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return lines: fused text beside the best single read and the most frequent text, by looks."""
+    lines = ["looks  passes  fused  best read  most frequent"]
+    for looks in LOOKS:
+        some = [o for o in outcomes if len(o.reads) == looks]
+        if some:
+            best = np.mean([max(o.reads, key=lambda r: r.confidence).text == o.truth for o in some])
+            often = np.mean([most_frequent([r.text for r in o.reads]) == o.truth for o in some])
+            fused = np.mean([o.is_right for o in some])
+            lines.append(f"{looks:5d}  {len(some):6d}  {fused:.3f}  {best:9.3f}  {often:13.3f}")
+    return lines
+
+
+def load_reader(model: str) -> PlateReader:
+    """Load a CTC reader by name or path on the engine that is always there.
+
+    Raises:
+        ModelError: no such network, or not a reader.
+        BackendError: no engine can run it.
+    """
+    loaded = load_network(model, InferenceSettings(backend="onnxruntime"))
+    if not isinstance(loaded.model.contract, ReaderContract):
+        raise AnprError(f"{model} is no reader")
+    return CtcReader(loaded.backend, loaded.model.contract)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="tools.calibrate_fusion", description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="folder with a labels.jsonl per set")
+    made.add_argument("--reader", default="reader-cpu", help="a network's name or ONNX file")
+    made.add_argument("--limit", type=int, default=100, help="plates of each set")
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--out", type=Path, help="folder to write to; nothing is written without it")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    options = parser().parse_args(arguments)
+    rng = np.random.default_rng(options.seed)
+    try:
+        reader, formats = load_reader(options.reader), load_formats()
+        outcomes = [
+            run_pass(plate.text, make_pass(plate, LOOKS[number % len(LOOKS)], rng), reader, formats)
+            for number, plate in enumerate(labelled_plates(options.data, "val", options.limit, options.seed))
+        ]
+        print("\n".join(comparison(outcomes)))
+        fit_on, kept_apart = outcomes[::2], outcomes[1::2]
+        calibration = fit_calibration([(o.features, o.is_right) for o in fit_on if o.features])
+        print("by hand, on the half kept apart", *reliability(kept_apart, Calibration()), sep="\n")
+        print("fitted, on the half kept apart", *reliability(kept_apart, calibration), sep="\n")
+    except (AnprError, ValueError) as error:
+        print(f"calibrate_fusion: {error}", file=sys.stderr)
+        return 1
+    if options.out:
+        (options.out / "fusion_calibration.json").write_text(calibration.to_json())
+        counts = count_confusions(outcomes).tolist()
+        (options.out / "confusions.json").write_text(json.dumps({"alphabet": ALPHABET, "counts": counts}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
