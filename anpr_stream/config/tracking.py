@@ -100,11 +100,14 @@ class FusionSettings(Section):
     """Weight of a wholly blurred crop (sharpness 0) against a crisp one."""
     truncated_weight: Share = 0.35
     """Weight of a plate that the picture's edge cuts. Too high: half plates win."""
+    doubted_weight: Share = 0.1
+    """Weight of a read that the reader itself does not believe (confidence 0) against a sure one. Too
+    high: many hopeless reads drown a good one; too low: one read decides."""
     smoothing: Share = 0.04
     """Share of doubt mixed into each read, so that no single confident read decides alone."""
     missed_character: Share = 0.03
     """Probability that a read leaves out a character that is there."""
-    extra_character: Share = 0.02
+    extra_character: Share = 0.01
     """Probability that a read holds a character that is not there."""
     independent_reads: Positive = 5.0
     """Reads of one track repeat each other's faults: more full reads than this add no certainty."""

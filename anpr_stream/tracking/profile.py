@@ -56,7 +56,8 @@ class Variant:
         characters = read.character_probabilities.astype(np.float64)
         gaps = np.maximum(1.0 - characters.sum(axis=1, keepdims=True), settings.extra_character)
         likelihood = (1.0 - settings.smoothing) * np.hstack([characters, gaps])
-        weight = max(worth(quality, settings), _LEAST_WEIGHT)
+        belief = settings.doubted_weight + (1.0 - settings.doubted_weight) * read.confidence
+        weight = max(worth(quality, settings) * belief, _LEAST_WEIGHT)
         return Variant(
             text=read.text,
             is_truncated=quality.truncated,

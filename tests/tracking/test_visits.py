@@ -86,7 +86,7 @@ def test_the_other_plates_of_that_frame_are_named() -> None:
     neighbour = make_box(300, 600, 24)
     first = make_frame(0)
     keeper.update(first, [track(), track(2, neighbour)])
-    reads = [(crop(first), make_read("AB1234"))] * 2
+    reads = [(crop(first), make_read("AB1234"))] * 4
     (event,) = keeper.update(make_frame(1), [track()], reads)
     assert event.other_boxes == (neighbour,)
 

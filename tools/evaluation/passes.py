@@ -39,7 +39,9 @@ def labelled_plates(data: Path, split: str, limit: int, seed: int = 1) -> Iterat
     """Yield plates with a hand-read text, at most `limit` of each set, chosen by the seed."""
     rng = np.random.default_rng(seed)
     for labels in sorted(data.glob("*/labels.jsonl")):
-        entries = [entry for line in labels.open() for entry in _plates(json.loads(line), split)]
+        entries = [
+            entry for line in labels.read_text().splitlines() for entry in _plates(json.loads(line), split)
+        ]
         for index in rng.permutation(len(entries))[:limit]:
             image, box, text = entries[index]
             picture = cv2.imread(str(labels.parent / image))
@@ -102,8 +104,9 @@ def _worsen(picture: Image, plate_height_px: float, rng: np.random.Generator) ->
     line: cv2.typing.MatLike = np.zeros((length, length), np.float32)
     line[length // 2] = 1.0
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), float(rng.uniform(0, 180)), 1.0)
-    kernel = cv2.warpAffine(line, turn, (length, length))
-    blurred = cv2.filter2D(picture, -1, np.asarray(kernel / max(float(np.sum(kernel)), 1e-6))).astype(np.float32)
+    turned = cv2.warpAffine(line, turn, (length, length))
+    kernel = np.asarray(turned / max(float(np.sum(turned)), 1e-6))
+    blurred = cv2.filter2D(picture, -1, kernel).astype(np.float32)
     lit = blurred * rng.uniform(0.5, 1.15) + rng.normal(0.0, rng.uniform(1, 9), picture.shape)
     dimmed = np.clip(lit, 0, 255).astype(np.uint8)
     _, packed = cv2.imencode(".jpg", dimmed, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 95))])
