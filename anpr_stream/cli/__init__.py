@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from anpr_stream import __version__
-from anpr_stream.cli import bench, build, check, doctor, models, read, run
+from anpr_stream.cli import (
+    bench,
+    build,
+    check,
+    doctor,
+    install_service,
+    lists,
+    models,
+    outbox,
+    read,
+    run,
+    search,
+    serve,
+    status,
+)
 from anpr_stream.errors import AnprError
 
 INTERRUPTED = 130
@@ -22,6 +36,13 @@ app.command("doctor")(doctor.doctor)
 app.command("models")(models.models)
 app.command("bench")(bench.bench)
 app.command("build")(build.build)
+app.command("serve")(serve.serve)
+app.command("status")(status.status)
+app.command("search")(search.search)
+app.command("export")(search.export)
+app.add_typer(outbox.app, name="outbox")
+app.add_typer(lists.app, name="list")
+app.command("install-service")(install_service.install_service)
 
 
 def _print_version(wanted: bool) -> None:

@@ -6,14 +6,14 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from anpr_stream.config.files import FileOutput
 from anpr_stream.errors import SinkError
-from anpr_stream.outputs.schema import event_to_dict, event_to_json, utc_text
+from anpr_stream.outputs.schema import event_to_dict, event_to_json
 from anpr_stream.types import Event
 
 CSV_COLUMNS = (
@@ -179,16 +179,19 @@ class RotatingFile:
 
 def event_to_csv(event: Event) -> str:
     """Return the event as one CSV row (RFC 4180 quoting) without a line end."""
-    fields = event_to_dict(event)
+    return document_to_csv(event_to_dict(event))
+
+
+def document_to_csv(fields: Mapping[str, Any]) -> str:
+    """Return an event's JSON values (`event_to_dict`, or from a store) as one CSV row."""
     x1, y1, x2, y2 = fields["box"]
+    times = {name: fields[name]["utc"] for name in ("first_seen", "last_seen", "read_at")}
     images = {role: image["path"] for role, image in fields["images"].items()}
     flat = {
         **fields,
-        "first_seen": utc_text(event.first_seen.utc_s),
-        "last_seen": utc_text(event.last_seen.utc_s),
-        "read_at": utc_text(event.read_at.utc_s),
-        "zones": ";".join(event.zones),
-        "lists": ";".join(hit.list_name for hit in event.list_hits),
+        **times,
+        "zones": ";".join(fields["zones"]),
+        "lists": ";".join(hit["list"] for hit in fields["lists"]),
         "x1": x1,
         "y1": y1,
         "x2": x2,

@@ -15,7 +15,7 @@ from typing import IO
 from anpr_stream.config.delivery import reveal
 from anpr_stream.config.packaged import packaged
 from anpr_stream.config.schema import Settings
-from anpr_stream.errors import StoreError
+from anpr_stream.errors import ConfigError, StoreError
 from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import OUTBOX_DEPTH
 from anpr_stream.outputs.files import file_sink
@@ -109,8 +109,7 @@ class Depot:
         """Raise what would be wrong with a changed configuration, and change nothing.
 
         Raises:
-            StoreError: a list's file is wrong.
-            ConfigError: an output cannot be used.
+            ConfigError: a list's file is wrong, or an output cannot be used.
         """
         self._load_lists(settings)
         lane_plans(settings, self._clock)
@@ -182,7 +181,11 @@ class Depot:
         self.close()
 
     def _load_lists(self, settings: Settings) -> ListBook:
-        return ListBook(settings.lists, self.folder, self._confusions, hasher(settings))
+        try:
+            return ListBook(settings.lists, self.folder, self._confusions, hasher(settings))
+        except StoreError as error:
+            # A list is part of the configuration: trying again would not mend it.
+            raise ConfigError(error.message, error.reason_slug) from error
 
     def _settle_last_run(self) -> None:
         """Give visits that a crash cut off their final event, and put aside what may have run."""

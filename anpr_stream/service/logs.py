@@ -34,7 +34,7 @@ def set_up_logs(form: Form, stream: TextIO = sys.stderr, environ: Mapping[str, s
     handler.setFormatter(formatters[form])
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # These tell every request, and with it what stands in addresses.
-    for chatty in ("httpx", "httpcore", "uvicorn.access"):
+    for chatty in ("httpx", "httpcore", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -66,9 +66,19 @@ def run(
     load: Callable[[], Settings],
     orders: SimpleQueue[Order],
     environ: Mapping[str, str],
+    clock: Clock | None = None,
 ) -> None:
-    """Put the daemon together around its networks and run it until `Order.STOP` comes."""
-    clock = SystemClock()
+    """Put the daemon together around its networks and run it until `Order.STOP` comes.
+
+    Args:
+        settings: to begin with.
+        networks: shared by all cameras; freed in the end.
+        load: reads the settings again.
+        orders: what signals ask for.
+        environ: see `serve`.
+        clock: the machine's own by default.
+    """
+    clock = clock or SystemClock()
     folder = store_folder(settings.store, environ)
     news = News()
     with ExitStack() as stack:

@@ -126,15 +126,20 @@ def format_list(entries: Sequence[ListEntry]) -> str:
     return text.getvalue()
 
 
-def add_entries(path: Path, added: Sequence[ListEntry]) -> None:
+def add_entries(path: Path, added: Sequence[ListEntry], replace_all: bool = False) -> None:
     """Add entries to a list's file; one of the same plate, cameras, days and hours is replaced.
+
+    Args:
+        path: of the list; made when it is missing.
+        added: the entries.
+        replace_all: leave none of the old ones.
 
     Raises:
         StoreError: the file cannot be read or written.
     """
 
     def merged(entries: tuple[ListEntry, ...]) -> list[ListEntry]:
-        by_key = {_key(entry): entry for entry in entries}
+        by_key = {} if replace_all else {_key(entry): entry for entry in entries}
         return list({**by_key, **{_key(entry): entry for entry in added}}.values())
 
     _change(path, merged)

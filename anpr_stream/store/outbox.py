@@ -8,8 +8,12 @@ because nobody knows whether they went out. All functions work inside the caller
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+Change: TypeAlias = Callable[[sqlite3.Connection, str | None, Sequence[int]], int]
+"""`resend` or `discard`."""
 
 INTERRUPTED = "interrupted: may have run, resend by hand if it must run again"
 

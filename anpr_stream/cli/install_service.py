@@ -1,0 +1,62 @@
+"""`anpr-stream install-service`: the systemd unit for this installation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anpr_stream.config.load import load_settings
+from anpr_stream.errors import SinkError, UsageError
+from anpr_stream.service.unit import CREDENTIAL, NAME, unit_text
+
+
+def install_service(
+    config: Annotated[Path, typer.Option("--config", "-c", help="Settings file of the service.")],
+    credential: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="Secret that the settings call ${NAME}; may be repeated."),
+    ] = None,
+    unit: Annotated[Path, typer.Option(help="Where to write the unit.")] = Path("/etc/systemd/system") / NAME,
+    show: Annotated[bool, typer.Option("--print", help="Write to standard output instead.")] = False,
+) -> None:
+    """Check the settings and write a hardened systemd unit; the last lines say how to start it."""
+    credentials = dict(_credential(text) for text in credential or ())
+    secrets = {name: path.read_text(encoding="utf-8").strip() for name, path in credentials.items()}
+    load_settings(config, {**os.environ, **secrets})
+    try:
+        text = unit_text([*_program(), "serve", "-c", str(config.resolve())], credentials)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if show:
+        sys.stdout.write(text)
+        return
+    try:
+        unit.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SinkError(
+            f"{unit}: cannot be written: {error.strerror}; run it as root, or use --print"
+        ) from error
+    sys.stderr.write(
+        f"{unit} written; start it with:\n  systemctl daemon-reload\n  systemctl enable --now {NAME}\n"
+    )
+
+
+def _credential(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition("=")
+    path = Path(file).resolve()
+    if not CREDENTIAL.fullmatch(name) or not path.is_file():
+        raise UsageError(f"--credential: expected NAME=FILE with a file that is there, not {text!r}")
+    return name, path
+
+
+def _program() -> list[str]:
+    """Return the command that runs this very installation."""
+    program = shutil.which(sys.argv[0])
+    if program is not None and Path(program).name == "anpr-stream":
+        return [str(Path(program).absolute())]
+    return [sys.executable, "-m", "anpr_stream"]

@@ -1,0 +1,120 @@
+"""`anpr-stream list`: plate lists, changed while the daemon runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from anpr_stream.cli.places import Place
+from anpr_stream.config.delivery import PlateList
+from anpr_stream.config.load import load_settings
+from anpr_stream.errors import UsageError
+from anpr_stream.plates.text import normalise
+from anpr_stream.service.paths import store_folder
+from anpr_stream.store.list_file import (
+    ListEntry,
+    add_entries,
+    format_list,
+    make_entry,
+    read_list,
+    remove_plate,
+)
+from anpr_stream.store.lists import list_path
+
+app = typer.Typer(
+    no_args_is_help=True, help="Plate lists: show, add, remove, import. The daemon sees changes at once."
+)
+
+ServiceConfig: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="Settings file (YAML).")]
+Name: TypeAlias = Annotated[str, typer.Argument(metavar="LIST", help="Name of the list.", show_default=False)]
+Plates: TypeAlias = Annotated[list[str], typer.Argument(metavar="PLATE…", help="Plates.", show_default=False)]
+Hashed: TypeAlias = Annotated[
+    bool, typer.Option(help="Keep only the keyed hash of the plate (exact hits only).")
+]
+
+
+@app.command()
+def show(name: Name, config: ServiceConfig) -> None:
+    """Write a list as CSV."""
+    _, path = _find(name, config)
+    sys.stdout.write(format_list(read_list(path)))
+
+
+@app.command()
+def add(
+    name: Name,
+    plates: Plates,
+    config: ServiceConfig,
+    note: Annotated[str, typer.Option(help="Free text.")] = "",
+    cameras: Annotated[str, typer.Option(help="Only at these cameras, separated by blanks.")] = "",
+    days: Annotated[str, typer.Option(help="Only on these days: mon tue wed thu fri sat sun.")] = "",
+    begins: Annotated[str, typer.Option("--from", help="Only from this time of day on, e.g. 22:00.")] = "",
+    ends: Annotated[str, typer.Option("--to", help="Only before this time of day.")] = "",
+    expires: Annotated[str, typer.Option(help="Last day, e.g. 2027-12-31.")] = "",
+    hashed: Hashed = False,
+) -> None:
+    """Put plates on a list; an entry of the same plate, cameras, days and hours is replaced."""
+    place, path = _find(name, config)
+    rest = {"note": note, "cameras": cameras, "days": days, "from": begins, "to": ends, "expires": expires}
+    add_entries(path, [_entry({"plate": _plate(plate, hashed, place), **rest}) for plate in plates])
+    sys.stderr.write(f"{name}: {len(plates)} added; {path}\n")
+
+
+@app.command()
+def remove(name: Name, plates: Plates, config: ServiceConfig) -> None:
+    """Take plates off a list, with all their entries; exit code 1 if one was not on it."""
+    place, path = _find(name, config)
+    missing = [plate for plate in plates if not _remove(path, plate, place)]
+    sys.stderr.write(f"{name}: {len(plates) - len(missing)} removed\n")
+    if missing:
+        sys.stderr.write(f"{name}: not on the list: {', '.join(missing)}\n")
+        raise SystemExit(1)
+
+
+@app.command("import")
+def import_file(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="CSV file with the column 'plate'.", show_default=False)],
+    config: ServiceConfig,
+    replace: Annotated[bool, typer.Option(help="Empty the list first.")] = False,
+) -> None:
+    """Put the entries of a CSV file on a list; a wrong file changes nothing."""
+    _, path = _find(name, config)
+    if not file.is_file():
+        raise UsageError(f"{file}: no such file")
+    entries = read_list(file)
+    add_entries(path, entries, replace_all=replace)
+    sys.stderr.write(f"{name}: {len(entries)} imported\n")
+
+
+def _find(name: str, config: Path) -> tuple[Place, Path]:
+    settings = load_settings(config)
+    place = Place(store_folder(settings.store), settings)
+    known: dict[str, PlateList] = {found.name: found for found in settings.lists}
+    if name not in known:
+        names = ", ".join(known) or "none"
+        raise UsageError(f"{config} has no list {name!r}; it has: {names}")
+    return place, list_path(known[name], place.folder)
+
+
+def _plate(plate: str, hashed: bool, place: Place) -> str:
+    if not hashed:
+        return plate
+    if place.hashed is None:
+        raise UsageError("--hashed: the settings have no privacy.key")
+    return place.hashed(plate)
+
+
+def _entry(values: dict[str, str]) -> ListEntry:
+    try:
+        return make_entry(values)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _remove(path: Path, plate: str, place: Place) -> bool:
+    forms = {normalise(plate), plate} | ({place.hashed(plate)} if place.hashed else set())
+    return sum(remove_plate(path, form) for form in forms) > 0

@@ -1,0 +1,96 @@
+"""`anpr-stream outbox`: what waits for receivers, and what they refused."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from anpr_stream.cli.options import Config
+from anpr_stream.cli.places import StoreFolder, console, find_place
+from anpr_stream.errors import UsageError
+from anpr_stream.outputs.schema import utc_text
+from anpr_stream.store import outbox as store
+from anpr_stream.store.database import open_database, read_database
+
+MOST = 1_000_000
+
+app = typer.Typer(
+    no_args_is_help=True, help="Events on their way to receivers: what waits, what was refused."
+)
+
+Output: TypeAlias = Annotated[str | None, typer.Option("--output", help="Of this receiver only.")]
+Ids: TypeAlias = Annotated[
+    list[int] | None, typer.Argument(metavar="[ID…]", help="These only, as 'list' shows.")
+]
+All: TypeAlias = Annotated[bool, typer.Option("--all", help="All that fit.")]
+
+
+@app.command("list")
+def list_letters(
+    config: Config = None,
+    folder: StoreFolder = None,
+    output: Output = None,
+    payload: Annotated[bool, typer.Option(help="Write the events themselves, one a line.")] = False,
+) -> None:
+    """Show how much waits for each receiver, and each event that was put aside with the reason."""
+    with closing(read_database(find_place(config, folder).folder)) as database:
+        letters = store.dead_letters(database, output, MOST)
+        depths = store.depths(database)
+    if payload:
+        sys.stdout.writelines(f"{letter.payload}\n" for letter in letters)
+        return
+    for lane, states in depths.items():
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        sys.stdout.write(f"{lane}: {counts}\n")
+    table = Table("id", "output", "queued", "visit", "revision", "tries", "why", box=None, pad_edge=False)
+    for letter in letters:
+        queued = utc_text(letter.queued_utc_s)
+        row = (letter.id, letter.lane, queued, letter.visit_id, letter.revision, letter.tries, letter.error)
+        table.add_row(*(Text(str(cell)) for cell in row))
+    if letters:
+        console().print(table)
+
+
+@app.command()
+def resend(
+    ids: Ids = None,
+    every: All = False,
+    output: Output = None,
+    config: Config = None,
+    folder: StoreFolder = None,
+) -> None:
+    """Send events that were put aside once more."""
+    count = _change(store.resend, ids, every, output, find_place(config, folder).folder)
+    sys.stderr.write(f"{count} queued again; the daemon sends them within some seconds\n")
+
+
+@app.command()
+def discard(
+    ids: Ids = None,
+    every: All = False,
+    output: Output = None,
+    config: Config = None,
+    folder: StoreFolder = None,
+) -> None:
+    """Delete events that were put aside; the history keeps them."""
+    count = _change(store.discard, ids, every, output, find_place(config, folder).folder)
+    sys.stderr.write(f"{count} discarded\n")
+
+
+def _change(
+    change: store.Change, ids: list[int] | None, every: bool, output: str | None, folder: Path
+) -> int:
+    if bool(ids) == every:
+        raise UsageError("name the events by their id, or give --all")
+    read_database(folder).close()
+    with closing(open_database(folder)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        count = change(database, output, ids or ())
+        database.execute("COMMIT")
+    return count

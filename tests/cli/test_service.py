@@ -1,0 +1,264 @@
+"""The commands that look into a daemon's store: search, export, outbox, list, status, install-service."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from anpr_stream.config.load import load_settings
+from anpr_stream.outputs.files import CSV_COLUMNS
+from anpr_stream.outputs.schema import event_to_json
+from anpr_stream.service.depot import hasher
+from anpr_stream.service.status_socket import StatusSocket
+from anpr_stream.store import ledger, outbox
+from anpr_stream.store.database import open_database
+from anpr_stream.store.ledger import Entry, PlateClass
+from anpr_stream.store.list_file import read_list
+from tests.cli.command import Command
+from tests.service.fakes import event
+
+CONFIG = """
+store: {folder: FOLDER/store}
+lists: [{name: staff}]
+privacy: {key: 0123456789abcdef}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.replace("FOLDER", str(tmp_path)))
+    return path
+
+
+@pytest.fixture
+def store(config: Path) -> Path:
+    """A store with three visits, of which the hook refused two and the third waits."""
+    folder = config.parent / "store"
+    with closing(open_database(folder)) as database:
+        for number, text in enumerate(["AB123", "XY999", None]):
+            one = event(f"v{number}", text=text, camera=f"cam{number}")
+            entry = Entry(
+                *(one.visit_id, one.revision, one.kind.value, one.camera, text, text),
+                *(PlateClass.UNLISTED, 1_700_000_000.0 + number, 1_700_000_000.0 + number),
+                *((), event_to_json(one), (), ("hook",)),
+            )
+            ledger.accept(database, entry, 1.0)
+        for row in (1, 2):
+            outbox.refused(database, row, "HTTP 422", is_dead=True)
+    return folder
+
+
+def test_search_finds_parts_patterns_and_near_texts(anpr_stream: Command, config: Path, store: Path) -> None:
+    assert "AB123" in anpr_stream("search", "b12", "-c", config).out
+    assert "XY999" in anpr_stream("search", "XY99?", "--store", store).out
+    near = anpr_stream("search", "A8I23", "--fuzzy", "0.7", "-c", config).out
+    assert "AB123" in near
+    assert "0.60" in near
+    assert anpr_stream("search", "--camera", "cam1", "--json", "-c", config).out.count("\n") == 1
+
+
+def test_a_search_without_a_hit_ends_with_1(anpr_stream: Command, config: Path, store: Path) -> None:
+    answer = anpr_stream("search", "NONE", "-c", config)
+    assert (answer.exit_code, answer.err) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["search", "--", "--"], "holds no letter"),
+        (["search", "--since", "tomorrow"], "expected a time like"),
+        (["search", "--fuzzy", "1"], "needs a text"),
+        (["export", "--format", "xml"], "none of csv, jsonl"),
+        (["outbox", "resend"], "name the events by their id, or give --all"),
+        (["outbox", "discard", "1", "--all"], "name the events by their id, or give --all"),
+    ],
+)
+def test_wrong_options_are_named(
+    anpr_stream: Command, config: Path, store: Path, arguments: list[str], says: str
+) -> None:
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    assert anpr_stream(*arguments[:place], "-c", config, *arguments[place:]).is_one_line_error(2, says)
+
+
+def test_a_missing_store_is_named(
+    anpr_stream: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert anpr_stream("search", "--store", tmp_path).is_one_line_error(74, "no such store")
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    assert anpr_stream("search").is_one_line_error(2, "name its folder with --store")
+
+
+def test_export_as_csv(anpr_stream: Command, config: Path, store: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(anpr_stream("export", "-c", config).out)))
+    assert [row["text"] for row in rows] == ["", "XY999", "AB123"]
+    assert tuple(rows[0]) == CSV_COLUMNS
+
+
+def test_export_into_a_file(anpr_stream: Command, config: Path, store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "out.jsonl"
+    assert anpr_stream("export", "--format", "jsonl", "-o", file, "-c", config).exit_code == 0
+    assert [json.loads(line)["visit_id"] for line in file.read_text().splitlines()] == ["v2", "v1", "v0"]
+    missing = tmp_path / "none" / "out.csv"
+    assert anpr_stream("export", "-o", missing, "-c", config).is_one_line_error(73, str(missing))
+
+
+def test_refused_events_are_shown_resent_and_discarded(
+    anpr_stream: Command, config: Path, store: Path
+) -> None:
+    shown = anpr_stream("outbox", "list", "-c", config).out
+    assert "hook: 2 dead, 1 waiting" in shown
+    assert shown.count("HTTP 422") == 2
+    assert anpr_stream("outbox", "list", "--payload", "-c", config).out.count("\n") == 2
+    assert "1 queued again" in anpr_stream("outbox", "resend", "1", "-c", config).err
+    assert "0 queued again" in anpr_stream("outbox", "resend", "--all", "--output", "other", "-c", config).err
+    assert "1 discarded" in anpr_stream("outbox", "discard", "--all", "-c", config).err
+    assert anpr_stream("outbox", "list", "-c", config).out == "hook: 2 waiting\n"
+
+
+def test_lists_are_edited(anpr_stream: Command, config: Path) -> None:
+    path = config.parent / "store/lists/staff.csv"
+    added = anpr_stream(
+        "list", "add", "staff", "ab-1", "XY2", "--note", "Smith", "--days", "mon", "-c", config
+    )
+    assert (added.exit_code, added.err.split(";")[0]) == (0, "staff: 2 added")
+    assert [(entry.plate, entry.note, entry.days) for entry in read_list(path)] == [
+        ("AB1", "Smith", (0,)),
+        ("XY2", "Smith", (0,)),
+    ]
+    assert "AB1,Smith" in anpr_stream("list", "show", "staff", "-c", config).out
+    removed = anpr_stream("list", "remove", "staff", "AB 1", "ZZ", "-c", config)
+    assert (removed.exit_code, "not on the list: ZZ" in removed.err) == (1, True)
+    assert [entry.plate for entry in read_list(path)] == ["XY2"]
+
+
+def test_a_hashed_entry_is_added_and_removed_by_its_plate(anpr_stream: Command, config: Path) -> None:
+    path = config.parent / "store/lists/staff.csv"
+    anpr_stream("list", "add", "staff", "AB1", "--hashed", "-c", config)
+    hashed = hasher(load_settings(config))
+    assert hashed is not None
+    assert [entry.plate for entry in read_list(path)] == [hashed("AB1")]
+    anpr_stream("list", "remove", "staff", "AB1", "-c", config)
+    assert read_list(path) == ()
+
+
+def test_lists_are_imported_whole_or_not(anpr_stream: Command, config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text("plate,note\nAA1,x\nAA2,y\n")
+    anpr_stream("list", "add", "staff", "OLD1", "-c", config)
+    anpr_stream("list", "import", "staff", file, "-c", config)
+    path = config.parent / "store/lists/staff.csv"
+    assert [entry.plate for entry in read_list(path)] == ["OLD1", "AA1", "AA2"]
+    anpr_stream("list", "import", "staff", file, "--replace", "-c", config)
+    assert [entry.plate for entry in read_list(path)] == ["AA1", "AA2"]
+    file.write_text("plate\n---\n")
+    assert anpr_stream("list", "import", "staff", file, "-c", config).is_one_line_error(74, "new.csv:2")
+    assert len(read_list(path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["add", "guests", "AB1"], "has no list 'guests'; it has: staff"),
+        (["add", "staff", "--", "--"], "holds no letter"),
+        (["add", "staff", "AB1", "--expires", "soon"], "expected a date"),
+        (["import", "staff", "/none.csv"], "no such file"),
+    ],
+)
+def test_wrong_entries_are_named(anpr_stream: Command, config: Path, arguments: list[str], says: str) -> None:
+    assert anpr_stream("list", "--help").exit_code == 0
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    assert anpr_stream("list", *arguments[:place], "-c", config, *arguments[place:]).is_one_line_error(
+        2, says
+    )
+
+
+STATUS = {
+    "version": "1",
+    "pid": 1,
+    "began": "today",
+    "summary": "1 of 2 cameras running; yard: connection refused",
+    "faults": ["yard: connection refused"],
+    "cameras": {
+        "yard": {
+            "state": "waiting",
+            "reason": "connection refused",
+            "fps": 12.5,
+            "frames": 7,
+            "dropped": {"newer": 3},
+            "events": 2,
+            "last_event": None,
+            "latency_p95_s": 0.25,
+            "decoder": "avdec_h264",
+        }
+    },
+    "networks": {"reader-cpu": "openvino int8"},
+    "queues": {"read": 4},
+    "outputs": {"hook": {"waiting": 5, "dead": 1, "error": "HTTP 500", "pause_s": 2.0}},
+    "lists": {"staff": 9},
+    "store": {"folder": "/var/lib/anpr-stream"},
+    "needs_restart": ["service"],
+}
+
+
+def test_status_shows_everything_and_its_code_says_whether_all_is_well(
+    anpr_stream: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "status.sock"
+    with StatusSocket(path, lambda: STATUS):
+        shown = anpr_stream("status", "--socket", path)
+        assert shown.exit_code == 1
+        for part in (
+            "connection refused",
+            "12.5",
+            "3 newer",
+            "0.25 s",
+            "HTTP 500",
+            "openvino int8",
+            "staff 9",
+        ):
+            assert part in shown.out
+        assert json.loads(anpr_stream("status", "--socket", path, "--json").out) == STATUS
+    with StatusSocket(path, lambda: {**STATUS, "faults": []}):
+        assert anpr_stream("status", "--socket", path).exit_code == 0
+
+
+def test_a_daemon_that_does_not_run_is_told(
+    anpr_stream: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert anpr_stream("status", "--socket", tmp_path / "none").is_one_line_error(2, "no daemon answers")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    assert anpr_stream("status").is_one_line_error(2, "is 'anpr-stream serve' running")
+
+
+def test_install_service_writes_a_unit_for_checked_settings(
+    anpr_stream: Command, config: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "gate-password"
+    secret.write_text("0123456789abcdef\n")
+    config.write_text(config.read_text().replace("0123456789abcdef", "'${GATE}'"))
+    unit = tmp_path / "anpr-stream.service"
+    answer = anpr_stream("install-service", "-c", config, "--credential", f"GATE={secret}", "--unit", unit)
+    assert answer.exit_code == 0, answer.err
+    assert f"LoadCredential=GATE:{secret}" in unit.read_text()
+    assert f"serve -c {config}" in unit.read_text()
+    assert "systemctl enable --now" in answer.err
+    printed = anpr_stream("install-service", "-c", config, "--credential", f"GATE={secret}", "--print")
+    assert printed.out == unit.read_text()
+    assert anpr_stream("install-service", "-c", config, "--unit", unit).exit_code == 78
+    assert anpr_stream(
+        "install-service", "-c", config, "--credential", "GATE=/none", "--unit", unit
+    ).is_one_line_error(2, "--credential: expected NAME=FILE")
+    missing = tmp_path / "none" / "unit"
+    assert anpr_stream(
+        "install-service", "-c", config, "--credential", f"GATE={secret}", "--unit", missing
+    ).is_one_line_error(73, "run it as root")
+
+
+def test_serve_refuses_settings_without_cameras(anpr_stream: Command, config: Path) -> None:
+    assert anpr_stream("serve", "-c", config).is_one_line_error(78, "there are none to watch")

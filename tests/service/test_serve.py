@@ -1,0 +1,164 @@
+"""The whole daemon in a process of its own: stub networks, a live camera over HTTP, a real notify socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from anpr_stream.service.status_socket import ask_status
+from anpr_stream.store.database import read_database
+from tests.mjpeg import MjpegServer
+from tests.stubs import TEXT, scene, write_networks
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 100.0
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def camera() -> Iterator[MjpegServer]:
+    """A plate that crosses the picture once in eight seconds."""
+    pictures = [scene(index) for index in range(0, 130, 4)] + [scene(None)] * 48
+    with MjpegServer(pictures, 10.0) as server:
+        yield server
+
+
+@pytest.fixture
+def config(tmp_path: Path, camera: MjpegServer) -> Path:
+    text = write_networks(tmp_path).read_text()
+    path = tmp_path / "config.yaml"
+    path.write_text(f"{text}\n{settings(tmp_path)}cameras: {{gate: {{url: '{camera.url('gate')}'}}}}\n")
+    return path
+
+
+def settings(folder: Path) -> str:
+    return f"store: {{folder: {folder}/store}}\nservice: {{http: {{port: 0}}}}\n"
+
+
+class Daemon:
+    """`anpr-stream serve` under a systemd of our own."""
+
+    def __init__(self, config: Path) -> None:
+        self.folder = config.parent
+        self._systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._systemd.bind(str(self.folder / "notify"))
+        self._systemd.settimeout(LIMIT_S)
+        environ = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "60000000"}
+        command = [sys.executable, "-m", "anpr_stream", "serve", "-c", str(config)]
+        self.log = self.folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=log)
+
+    def wait_for(self, wanted: str) -> None:
+        """Read what systemd is told until something comes."""
+        while wanted not in self._systemd.recv(10_000).decode():
+            assert self.process.poll() is None, self.log.read_text()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._systemd.close()
+
+
+@contextmanager
+def running(config: Path) -> Iterator[Daemon]:
+    daemon = Daemon(config)
+    try:
+        daemon.wait_for("READY=1")
+        yield daemon
+    finally:
+        daemon.close()
+
+
+def payloads(folder: Path) -> list[dict[str, object]]:
+    with closing(read_database(folder / "store")) as database:
+        rows = database.execute("SELECT payload FROM revisions ORDER BY sequence")
+        return [json.loads(payload) for (payload,) in rows]
+
+
+def wait_for_events(daemon: Daemon) -> None:
+    """Return when the first visit was told; systemd's messages are the clock."""
+    while not payloads(daemon.folder):
+        daemon.wait_for("STATUS=")
+
+
+def test_a_visit_in_view_at_sigterm_is_ended_within_ten_seconds(config: Path) -> None:
+    with running(config) as daemon:
+        wait_for_events(daemon)
+        daemon.signal(signal.SIGTERM)
+        began_s = time.monotonic()
+        assert daemon.process.wait(LIMIT_S) == 0
+        assert time.monotonic() - began_s < 10
+    events = payloads(config.parent)
+    assert {event["text"] for event in events} == {TEXT}
+    assert [events[0]["kind"], events[-1]["kind"]] == ["new", "final"]
+    assert all("interrupted" not in event for event in events)
+    images = events[0]["images"]
+    assert isinstance(images, dict)
+    assert all((config.parent / "store/snapshots" / image["path"]).is_file() for image in images.values())
+
+
+def test_systemd_and_people_hear_how_it_is(config: Path) -> None:
+    with running(config) as daemon:
+        daemon.wait_for("STATUS=1 of 1 cameras running\nWATCHDOG=1")
+        status = ask_status(config.parent / "store" / "status.sock")
+        assert status["summary"] == "1 of 1 cameras running"
+        assert status["cameras"]["gate"]["frames"] > 0
+        assert "onnxruntime" in status["networks"]["stub-reader"]
+
+
+def test_reload_keeps_untouched_cameras_and_refuses_a_wrong_file(config: Path, camera: MjpegServer) -> None:
+    text = config.read_text()
+    with running(config) as daemon:
+        daemon.wait_for("STATUS=1 of 1 cameras running")
+        before = ask_status(config.parent / "store" / "status.sock")["cameras"]["gate"]
+        config.write_text(text.replace("cameras: {", f"cameras: {{yard: {{url: '{camera.url('yard')}'}}, "))
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("RELOADING=1")
+        daemon.wait_for("STATUS=2 of 2 cameras running")
+        after = ask_status(config.parent / "store" / "status.sock")["cameras"]["gate"]
+        assert after["frames"] >= before["frames"]
+        assert after["reconnects"] == 0
+        config.write_text(text + "colour: red\n")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("RELOADING=1")
+        daemon.wait_for("STATUS=2 of 2 cameras running; settings not changed")
+        assert "colour" in ask_status(config.parent / "store" / "status.sock")["reload_error"]
+
+
+def test_a_camera_that_dies_is_told_and_comes_back(config: Path, camera: MjpegServer) -> None:
+    config.write_text(config.read_text().replace(camera.url("gate"), camera.url("mortal")))
+    with running(config) as daemon:
+        daemon.wait_for("STATUS=1 of 1 cameras running")
+        camera.dead.add("mortal")
+        daemon.wait_for("STATUS=0 of 1 cameras running; gate: ")
+        camera.dead.clear()
+        daemon.wait_for("STATUS=1 of 1 cameras running\nWATCHDOG=1")
+
+
+@pytest.mark.parametrize(
+    "fault", ["colour: red", "service: {http: {host: 0.0.0.0}}", "lists: [{name: staff}]"]
+)
+def test_wrong_settings_end_with_78_so_that_systemd_does_not_try_again(config: Path, fault: str) -> None:
+    lists = config.parent / "store" / "lists"
+    lists.mkdir(parents=True)
+    (lists / "staff.csv").write_text("nonsense")
+    config.write_text(config.read_text().replace("service: {http: {port: 0}}", "") + fault)
+    daemon = Daemon(config)
+    assert daemon.process.wait(LIMIT_S) == 78
+    daemon.close()
+    assert "Traceback" not in daemon.log.read_text()
