@@ -107,6 +107,13 @@ def test_all_is_the_group_world():
     assert {known.name for known in load_formats(["world"]).formats} == {known.name for known in ALL.formats}
 
 
+@pytest.mark.parametrize("group", ["eu", "europe", "americas", "asia", "africa", "oceania"])
+def test_groups_hold_known_countries_once(group):
+    countries = [plate_format.country for plate_format in load_formats([group]).formats]
+    assert len(set(countries)) >= 2
+    assert load_formats([group, countries[0]]).formats == load_formats([group]).formats
+
+
 def test_an_unknown_name_is_told_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"no plate format called xx; known are .*asia.*tw"):
         load_formats(["tw", "xx"])
