@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from anpr_stream.config.packaged import packaged
 from anpr_stream.config.schema import CameraSettings
 from anpr_stream.interfaces import ListMatcher
 from anpr_stream.metrics import CROPS_DROPPED, DETECTIONS, READS_REJECTED
 from anpr_stream.pipeline.looks import Look
 from anpr_stream.pipeline.reading import ReadingDesk, WantedCrop
 from anpr_stream.plates.formats import load_formats
+from anpr_stream.plates.matching import Confusions
 from anpr_stream.tracking.budget import ReadBudget
+from anpr_stream.tracking.calibration import Calibration
 from anpr_stream.tracking.cuts import CutDetector, SceneChange, thumbnail
 from anpr_stream.tracking.tracker import KalmanTracker
 from anpr_stream.tracking.visits import VisitKeeper
@@ -64,6 +67,7 @@ class Follower:
 
         Raises:
             ConfigError: a plate format is unknown.
+            ModelError: what is packaged about the reader's mistakes is damaged.
         """
         self._camera = camera
         self._desk = desk
@@ -73,8 +77,15 @@ class Follower:
         self._cuts = CutDetector(rules.cuts)
         self._tracker = KalmanTracker(rules.tracker)
         self._budget = ReadBudget(rules.budget, rules.fusion)
-        formats = load_formats(settings.formats or None)
-        self._visits = VisitKeeper(camera, rules, formats, lists)
+        engines = packaged("engines")
+        self._visits = VisitKeeper(
+            camera,
+            rules,
+            load_formats(settings.formats or None),
+            lists,
+            Calibration.load(engines / "fusion_calibration.json"),
+            Confusions.load(engines / "confusions.json"),
+        )
         self._final_after_s = rules.visits.final_after_s
         self._last: Frame | None = None
         self._tracks: list[Track] = []
