@@ -14,6 +14,7 @@ from tools import evaluate, export, pack_data, train_reader
 from tools.training.onnx_files import answers, session
 from tools.training.packs import read_pack, write_pack
 from tools.training.reader import SIZES, ReaderSize
+from tools.training.reader_task import MARGIN
 
 TINY = ReaderSize(4, (4, 4, 8, 8), (1, 1, 1, 1), dense=8, gru=8)
 
@@ -97,7 +98,7 @@ def test_a_pack_without_a_plate_to_train_on_ends_in_one_line(tmp_path, capsys, m
 def test_the_exported_network_says_what_it_is(exported):
     contract = read_contract(exported)
     assert (contract.name, contract.version, contract.lines) == ("tiny", "7", 2)
-    assert (contract.width, contract.height, contract.margin) == (128, 64, 0.1)
+    assert (contract.width, contract.height, contract.margin) == (128, 64, MARGIN)
     assert read_contract(exported.with_suffix(".int8.onnx")) == contract
 
 

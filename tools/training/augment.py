@@ -40,10 +40,12 @@ class Plate:
 class Strength:
     """How much is done to a sample. Higher: robuster and slower to learn; lower: the reverse."""
 
-    margin: tuple[float, float] = (-0.05, 0.25)
-    rotation_deg: float = 8.0
-    shear: float = 0.32
-    perspective: float = 0.06
+    margin: tuple[float, float] = (-0.06, 0.18)
+    rotation_deg: float = 6.0
+    shear: float = 0.2
+    perspective: float = 0.03
+    rectified: float = 0.4
+    """Share cut by the plate's corners, not by the box around it: little slant is left then."""
     low_resolution: float = 0.35
     height_px: tuple[float, float] = (12.0, 44.0)
     blur: float = 0.25
@@ -56,14 +58,17 @@ class Strength:
     cutout: float = 0.12
 
 
+RECTIFIED_SLANT = 0.4
+"""Of all rotation and shear, what is left in a plate cut by its corners."""
+
 SMALL_PX = 20.0
 """A plate no higher than this in its source has little to lose: its resolution is not lowered further."""
 
 GENTLE = Strength(
-    margin=(0.02, 0.18),
-    rotation_deg=2.0,
-    shear=0.08,
-    perspective=0.02,
+    margin=(0.0, 0.12),
+    rotation_deg=1.5,
+    shear=0.05,
+    perspective=0.01,
     low_resolution=0.1,
     height_px=(20.0, 44.0),
     blur=0.05,
@@ -78,18 +83,21 @@ GENTLE = Strength(
 
 
 def warp_matrix(
-    corners: FloatArray, margins: npt.ArrayLike, size: tuple[int, int], shift: npt.ArrayLike = 0.0
+    corners: FloatArray, margins: npt.ArrayLike, size: tuple[int, int], view: FloatArray = UNIT
 ) -> npt.NDArray[np.float64]:
     """Homography from the stored picture to `size` (width, height) pixels.
 
-    `margins` (left, top, right, bottom) are fractions of the plate; `shift` (4, 2) moves the corners
-    of the cut in fractions of the plate.
+    Args:
+        corners: (4, 2) of the plate in the stored picture.
+        margins: left, top, right, bottom as fractions of the box around `view`.
+        size: of the cut.
+        view: (4, 2) where a camera sees the corners, in any unit; the box around them is cut.
     """
-    left, top, right, bottom = np.asarray(margins, np.float32) + np.array([0, 0, 1, 1], np.float32)
-    cut = np.array([[-left, -top], [right, -top], [right, bottom], [-left, bottom]], np.float32)
-    plate_to_picture = cv2.getPerspectiveTransform(UNIT, corners.astype(np.float32))
-    moved = (cut + np.asarray(shift, np.float32))[None].astype(np.float32)
-    source = cv2.perspectiveTransform(moved, plate_to_picture)[0]
+    low, high = view.min(axis=0), view.max(axis=0)
+    near, far = np.asarray(margins, np.float32).reshape(2, 2) * (high - low)
+    cut = (low - near) + UNIT * ((high + far) - (low - near))
+    to_picture = cv2.getPerspectiveTransform(view.astype(np.float32), corners.astype(np.float32))
+    source = cv2.perspectiveTransform(cut[None].astype(np.float32), to_picture)[0]
     return np.asarray(cv2.getPerspectiveTransform(source, UNIT * np.array(size, np.float32)), np.float64)
 
 
@@ -144,16 +152,16 @@ class Augmenter:
 
     def _cut(self, plate: Plate, strength: Strength) -> Image:
         rng = self._rng
-        margins = rng.uniform(*strength.margin, 4)
-        angle = np.radians(rng.normal(0, strength.rotation_deg / 2))
-        shear = rng.normal(0, strength.shear / 2)
-        aspect = np.array([max(plate.aspect, 0.5), 1.0])
+        slant = RECTIFIED_SLANT if rng.random() < strength.rectified else 1.0
+        angle = np.radians(rng.normal(0, strength.rotation_deg * slant))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        centred = (UNIT - 0.5) * aspect
-        turned = centred @ (turn @ np.array([[1, shear], [0, 1]])).T
-        shift = (turned - centred) / aspect + rng.normal(0, strength.perspective / 2, (4, 2))
+        lean = np.array([[1, rng.normal(0, strength.shear * slant)], [0, 1]])
+        aspect = np.array([max(plate.aspect, 0.5), 1.0])
+        view = (UNIT - 0.5) * aspect @ (turn @ lean).T
+        view += rng.normal(0, strength.perspective, (4, 2)) * aspect
+        matrix = warp_matrix(plate.corners, rng.uniform(*strength.margin, 4), INPUT_SIZE, view)
         background = self._pick(self._backgrounds) if rng.random() < 0.5 else None
-        return _warp(plate.picture, warp_matrix(plate.corners, margins, INPUT_SIZE, shift), background)
+        return _warp(plate.picture, matrix, background)
 
     def _light(self, sample: Image, strength: Strength) -> Image:
         rng = self._rng
@@ -208,7 +216,7 @@ def blur_kernels(rng: np.random.Generator, count: int = 128) -> list[FloatArray]
     """Motion streaks (mostly level) and defocus discs, each summing to 1."""
     kernels = []
     for index in range(count):
-        side = int(rng.choice([3, 5, 7, 9]))
+        side = int(rng.choice([3, 5, 7, 9, 11]))
         kernel = np.zeros((side, side), np.float32)
         middle = (side - 1) / 2
         if index % 3:

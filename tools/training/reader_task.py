@@ -17,7 +17,7 @@ from tools.training.losses import reader_loss
 from tools.training.packs import Record
 from tools.training.reader import Reader, describe
 
-MARGIN = 0.1
+MARGIN = 0.05
 """Fraction of the plate's box on each side of the crops to read: what the exported contract says."""
 
 ALIGNED_SAMPLES = 60_000
