@@ -21,6 +21,8 @@ class Command:
 
 
 COMMANDS = {
+    "video": Command("tools.evaluation.video", "clips through the whole pipeline, visit by visit"),
+    "scenes": Command("tools.evaluation.scenes", "whole photos, searched and read"),
     "reading": Command("tools.evaluation.crops", "texts of labelled plates, cut by their labels"),
 }
 

@@ -1,0 +1,138 @@
+"""`evaluate scenes`: whole photos through search and reading, as `anpr-stream read` does it."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from time import perf_counter
+
+import numpy as np
+
+from anpr_stream.config.load import load_settings
+from anpr_stream.config.schema import Settings
+from anpr_stream.pipeline.networks import Networks, load_networks
+from anpr_stream.pipeline.pictures import PicturePlate, for_pictures, read_picture
+from anpr_stream.types import Box, FloatArray
+from tools.evaluation.crops import picture_frame
+from tools.evaluation.detection import pairwise_iou
+from tools.pack_data import Labelled, labelled_pictures
+
+MIN_IOU = 0.5
+LOOKALIKES = str.maketrans("OI", "01")
+"""Many comparisons of plate readers count these as equal; both figures are printed."""
+
+
+@dataclass(frozen=True)
+class PlateResult:
+    """One labelled plate.
+
+    Attributes:
+        country: for the table.
+        is_found: a box overlaps it by `MIN_IOU`.
+        is_right: the text of that box is right.
+        is_alike: it is, with O=0 and I=1.
+    """
+
+    country: str
+    is_found: bool
+    is_right: bool
+    is_alike: bool
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """One photo; `extra` boxes meet no label of a photo whose labels are complete."""
+
+    plates: tuple[PlateResult, ...]
+    extra: int
+    seconds: float
+
+
+def judge(labelled: Labelled, plates: Sequence[PicturePlate], seconds: float) -> PictureResult:
+    """Compare the plates found in a photo with its labels; labels without a text count for boxes only."""
+    truths = labelled.line["plates"]
+    overlaps = _overlaps([truth["box"] for truth in truths], [plate.detection.box for plate in plates])
+    country = labelled.line.get("country") or "unknown"
+    results = []
+    for truth, row in zip(truths, overlaps, strict=True):
+        if truth.get("text"):
+            best = int(row.argmax()) if row.size and row.max() >= MIN_IOU else None
+            text = "" if best is None else plates[best].read.text
+            results.append(_plate(truth, text, best is not None, truth.get("country") or country))
+    hits = overlaps.max(axis=0) >= 0.1 if len(truths) else np.zeros(len(plates), bool)
+    extra = int((~hits).sum()) if labelled.line.get("complete") else 0
+    return PictureResult(tuple(results), extra, seconds)
+
+
+def _plate(truth: dict[str, str], text: str, is_found: bool, country: str) -> PlateResult:
+    alike = text.translate(LOOKALIKES) == truth["text"].translate(LOOKALIKES)
+    return PlateResult(country, is_found, text == truth["text"], alike)
+
+
+def _overlaps(truths: Sequence[Box], boxes: Sequence[Box]) -> FloatArray:
+    as_array = [np.asarray(some, np.float32).reshape(-1, 4) for some in (truths, boxes)]
+    return pairwise_iou(*as_array).reshape(len(truths), len(boxes))
+
+
+def lines(results: Sequence[PictureResult]) -> list[str]:
+    """Return the report for people."""
+    plates = [plate for result in results for plate in result.plates]
+    by_country: dict[str, list[PlateResult]] = defaultdict(list)
+    for plate in plates:
+        by_country[plate.country].append(plate)
+    extra = sum(result.extra for result in results)
+    seconds = mean(result.seconds for result in results) if results else 0.0
+    table = [f"  {country:8} {_shares(some)}" for country, some in sorted(by_country.items())]
+    return [
+        f"{len(results)} photos, {len(plates)} plates with a text",
+        f"all        {_shares(plates)}",
+        *table,
+        f"boxes that are no plate in completely labelled photos: {extra}",
+        f"{seconds * 1000:.0f} ms a photo",
+    ]
+
+
+def _shares(plates: Sequence[PlateResult]) -> str:
+    if not plates:
+        return "none"
+    found, right, alike = (
+        100 * mean(getattr(plate, name) for plate in plates) for name in ("is_found", "is_right", "is_alike")
+    )
+    return f"{len(plates):5} found {found:5.1f} %  read {right:5.1f} %  with O=0 and I=1 {alike:5.1f} %"
+
+
+def photos(data: Path, splits: Sequence[str]) -> Iterator[Labelled]:
+    """Yield the labelled street scenes of some splits."""
+    for labelled in labelled_pictures(data):
+        if labelled.line["kind"] == "scene" and labelled.line["split"] in splits:
+            yield labelled
+
+
+def read_all(
+    data: Path, splits: Sequence[str], networks: Networks, settings: Settings
+) -> Iterator[PictureResult]:
+    """Search and read every photo."""
+    for labelled in photos(data, splits):
+        frame = picture_frame(labelled.picture(), labelled.line["image"])
+        began_s = perf_counter()
+        plates = read_picture(frame, networks, settings)
+        yield judge(labelled, plates, perf_counter() - began_s)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `evaluate scenes`."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of sets, each with a labels.jsonl")
+    parser.add_argument("--split", action="append", choices=("train", "val", "test"), help="default: val")
+    parser.add_argument("--config", type=Path, help="settings file; defaults without one")
+
+
+def run(options: argparse.Namespace) -> list[str]:
+    """Read all photos and return the report's lines."""
+    settings = for_pictures(load_settings(options.config) if options.config else Settings())
+    with load_networks(settings) as networks:
+        results = list(read_all(options.data, options.split or ["val"], networks, settings))
+        return [networks.signature.backend, *lines(results)]
