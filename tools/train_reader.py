@@ -27,8 +27,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="tools.train_reader", description=__doc__)
     made.add_argument("--data", type=Path, required=True, help="a reader pack (tools.pack_data)")
-    made.add_argument("--synthetic", type=Path, help="a reader pack of rendered plates to mix in")
-    made.add_argument("--synthetic-share", type=float, default=0.4, help="of each batch")
+    made.add_argument("--synthetic", type=Path, nargs="*", default=[], help="packs of rendered plates")
+    made.add_argument("--synthetic-share", type=float, default=0.35, help="of each batch")
     made.add_argument("--out", type=Path, default=Path("runs/reader"), help="checkpoints and curves")
     made.add_argument("--name", choices=SIZES, default="reader-cpu")
     made.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -54,8 +54,8 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     real = read_pack(options.data, "reader")
     share = options.synthetic_share if options.synthetic else 0.0
     sources = [build_source(real, 1 - share, options.temperature)]
-    if options.synthetic:
-        sources.append(build_source(read_pack(options.synthetic, "reader"), share, 1.0))
+    for path in options.synthetic:
+        sources.append(build_source(read_pack(path, "reader"), share / len(options.synthetic), 1.0))
     workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
     backgrounds = background_bank(sources[0].plates, options.seed)
     batch = options.batch or (1024 if cuda else 128)
