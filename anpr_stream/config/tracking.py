@@ -33,12 +33,17 @@ class TrackerSettings(Section):
 
     strong_confidence: Share = 0.45
     """Detections from here on start tracks. Too high: far plates start late; too low: false tracks."""
-    weak_confidence: Share = 0.1
+    weak_confidence: Share = 0.15
     """Weaker detections only continue a track that is there already. Too low: tracks jump to clutter."""
     confirm_hits: int = Field(default=2, ge=1)
     """Detections until a track counts. Too high: fast vehicles are missed; 1: each false one counts."""
+    weak_reach_heights: Positive = 2.5
+    """How far from the forecast a weak detection may be, in plate heights. Too far: clutter leads away."""
     lost_s: Positive = 1.0
     """A track unseen for so long ends. Too long: it may catch another vehicle; too short: it breaks."""
+    lost_reach_heights: Positive = 10.0
+    """How far from the forecast a lost plate may come back, in plate heights. Too far: it is mixed up
+    with another one; too near: the track breaks (the visit still goes on by its text)."""
     max_gap_s: Positive = 3.0
     """A longer pause between two looked-at frames, or time running backwards, ends all tracks."""
     jitter_heights: Positive = 0.1

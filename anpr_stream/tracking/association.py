@@ -28,18 +28,29 @@ def iou(first: Matrix, second: Matrix) -> Matrix:
     return total
 
 
-def pair_costs(plates: Sequence[PlateMotion], boxes: Sequence[Box], settings: TrackerSettings) -> Matrix:
+def pair_costs(
+    plates: Sequence[PlateMotion],
+    boxes: Sequence[Box],
+    reach_heights: Sequence[float],
+    settings: TrackerSettings,
+) -> Matrix:
     """Return the (N, M) cost of each pair of plate and box: 0 ideal .. 1 at the gate, else `FORBIDDEN`.
 
     Plates are small: at low frame rates a plate's boxes hardly ever overlap. So the distance to the
     forecast in units of its own uncertainty, which grows with the time step, decides, and the
     overlap only helps where there is one.
+
+    Args:
+        plates: N tracks at the time of the boxes.
+        boxes: M boxes in pixels.
+        reach_heights: the furthest that a box may be from each plate's forecast, in plate heights.
+        settings: gates.
     """
     states = np.array([plate.state for plate in plates])
     seen = np.concatenate([measure(box) for box in boxes])
     offset = states[:, None, :] - seen[None, :, :]
     spread = np.array([plate.spread_heights for plate in plates])
-    reach = np.exp(states[:, 2]) * spread * settings.gate_sigma
+    reach = np.exp(states[:, 2]) * np.minimum(spread * settings.gate_sigma, reach_heights)
     distance = np.hypot(offset[..., 0], offset[..., 1]) / reach[:, None]
     growth = np.abs(offset[..., 2]) / np.log(settings.max_growth)
     overlap = iou(np.array([plate.box for plate in plates]), np.array(boxes, dtype=float))

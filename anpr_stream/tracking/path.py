@@ -10,6 +10,10 @@ from anpr_stream.types import Box, Moment, Point
 
 _FIRM = 1.5
 """Another direction must be so many times clearer than the one already told."""
+_SMOOTHING = 0.3
+"""Share of a new height in the smoothed one: boxes tremble."""
+_SETTLED_AFTER = 4
+"""Whole boxes until the smoothed height is the plate's, from which growth is measured."""
 _MAX_COAST_S = 2.0
 """Longest time for which an unseen plate is believed to move on as it did."""
 
@@ -55,6 +59,9 @@ class Path:
         self.whereabouts = Whereabouts()
         self.moved_heights = 0.0
         self._still_since_s = now_s
+        self._log_height = 0.0
+        self._first_log_height = 0.0
+        self._whole_boxes = 0
 
     @property
     def dwell_s(self) -> float:
@@ -91,7 +98,8 @@ class Path:
             self._anchor, self._still_since_s = box, now_s
         places.follow(self.whereabouts, box, *size)
         if not touches_edge(box, size):
-            self._turn()
+            self._measure(box)
+        self._turn()
 
     def continue_with(self, other: Path) -> None:
         """Go on as another track of the same plate did."""
@@ -116,9 +124,18 @@ class Path:
     def _is_near(self, box: Box) -> bool:
         return distance_heights(box, self._anchor) <= self._settings.still_heights
 
+    def _measure(self, box: Box) -> None:
+        log_height = math.log(height(box))
+        if not self._whole_boxes:
+            self._log_height = log_height
+        self._log_height += _SMOOTHING * (log_height - self._log_height)
+        self._whole_boxes += 1
+        if self._whole_boxes <= _SETTLED_AFTER:
+            self._first_log_height = self._log_height
+
     def _turn(self) -> None:
         """Tell the direction by growth or by the way to the side, whichever is clearer."""
-        growth = math.log(height(self.box) / height(self.first_box)) / math.log(self._settings.growth)
+        growth = (self._log_height - self._first_log_height) / math.log(self._settings.growth)
         way = centre(self.box)[0] - centre(self.first_box)[0]
         side = way / (self._settings.sideways_heights * max(height(self.box), height(self.first_box)))
         scores = {"approaching": growth, "leaving": -growth, "right": side, "left": -side}
@@ -129,5 +146,6 @@ class Path:
 
 
 def touches_edge(box: Box, size: tuple[int, int]) -> bool:
-    """Tell whether a box reaches the picture's edge, so that its size is not the plate's."""
-    return box[0] <= 1.0 or box[1] <= 1.0 or box[2] >= size[0] - 1.0 or box[3] >= size[1] - 1.0
+    """Tell whether a box reaches the picture's edge, so that its size may not be the plate's."""
+    near = height(box) / 4
+    return box[0] <= near or box[1] <= near or box[2] >= size[0] - near or box[3] >= size[1] - near

@@ -63,9 +63,9 @@ class _Followed:
 class KalmanTracker:
     """Follows the plates of one camera; implements `PlateTracker`.
 
-    Strong detections go to confirmed tracks first, then to tentative ones; confirmed tracks left
-    without one may take a weak detection (second chance of ByteTrack, Zhang et al. 2022); strong
-    detections left over start tracks. It may be called for each frame or for every Nth.
+    Strong detections go to confirmed and lost tracks first, then to tentative ones; confirmed tracks
+    left without one may take a weak detection nearby (second chance of ByteTrack, Zhang et al. 2022);
+    strong detections left over start tracks. It may be called for each frame or for every Nth.
     """
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
@@ -92,8 +92,10 @@ class KalmanTracker:
         tentative = [f for f in self._followed if f.state is TrackState.TENTATIVE]
         known, strong = self._match(known, strong, pts_s)
         tentative, strong = self._match(tentative, strong, pts_s)
-        known, _ = self._match(known, weak, pts_s)
-        for followed in known + tentative:
+        lost = [f for f in known if f.state is TrackState.LOST]
+        seen = [f for f in known if f.state is TrackState.CONFIRMED]
+        seen, _ = self._match(seen, weak, pts_s, self._settings.weak_reach_heights)
+        for followed in lost + seen + tentative:
             followed.miss(pts_s, self._settings.lost_s)
         self._start(strong, pts_s)
         return broken + self._report()
@@ -117,12 +119,15 @@ class KalmanTracker:
         return broken
 
     def _match(
-        self, tracks: list[_Followed], detections: list[Detection], pts_s: float
+        self, tracks: list[_Followed], detections: list[Detection], pts_s: float, reach: float = float("inf")
     ) -> tuple[list[_Followed], list[Detection]]:
         """Join what belongs together; return what is left of both."""
         if not tracks or not detections:
             return tracks, detections
-        costs = pair_costs([t.motion for t in tracks], [d.box for d in detections], self._settings)
+        lost_reach = min(reach, self._settings.lost_reach_heights)
+        reaches = [lost_reach if track.state is TrackState.LOST else reach for track in tracks]
+        boxes = [detection.box for detection in detections]
+        costs = pair_costs([track.motion for track in tracks], boxes, reaches, self._settings)
         pairs = assign(costs)
         for row, column in pairs:
             tracks[row].hit(detections[column], pts_s, self._settings.confirm_hits)

@@ -75,6 +75,29 @@ def test_a_weak_detection_continues_a_track_but_starts_none() -> None:
     assert [(t.track_id, t.hits) for t in tracks] == [(1, 4)]
 
 
+def test_weak_clutter_beside_a_plate_leads_no_track_away() -> None:
+    tracker = KalmanTracker()
+    follow(tracker, [[plate(100)] for _ in range(6)], 0.04)
+    (track,) = tracker.update(0.24, [plate(180, confidence=0.3)])
+    assert (track.state, track.hits) == (TrackState.LOST, 6)
+
+
+def test_a_lost_track_takes_no_weak_detection() -> None:
+    tracker = KalmanTracker()
+    follow(tracker, [[plate(100)] for _ in range(6)], 0.04)
+    tracker.update(0.24, [])
+    (track,) = tracker.update(0.28, [plate(100, confidence=0.3)])
+    assert (track.state, track.hits) == (TrackState.LOST, 6)
+
+
+def test_a_plate_far_from_where_one_was_lost_is_another() -> None:
+    tracker = KalmanTracker()
+    follow(tracker, [[plate(100)] for _ in range(6)], 0.04)
+    follow(tracker, [[]] * 15, 0.04, start_s=0.24)
+    tracks = tracker.update(0.84, [plate(100 + 12 * 20)])
+    assert [(t.track_id, t.state) for t in tracks] == [(1, TrackState.LOST), (2, TrackState.TENTATIVE)]
+
+
 def test_noise_below_the_weak_limit_continues_nothing() -> None:
     tracker = KalmanTracker()
     follow(tracker, [[plate(100)] for _ in range(3)], 0.04)

@@ -1,0 +1,120 @@
+from collections.abc import Iterable
+
+import pytest
+
+from anpr_stream.config.tracking import PlaceSettings, VisitSettings, ZoneSettings
+from anpr_stream.testing import make_box
+from anpr_stream.tracking.path import Path, distance_heights, touches_edge
+from anpr_stream.tracking.zones import Places
+from anpr_stream.types import Box, Moment
+
+SIZE = (1920, 1080)
+EVERYWHERE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+
+
+def walk(boxes: Iterable[Box], step_s: float = 0.1, settings: VisitSettings | None = None) -> Path:
+    """The way of a plate that is seen in each frame, with its true speed."""
+    seen = list(boxes)
+    path = Path(seen[0], Moment(0.0, 0.0), 0.0, settings or VisitSettings())
+    for i, box in enumerate(seen):
+        before = seen[max(i - 1, 0)]
+        speed = ((box[0] - before[0]) / step_s, (box[1] - before[1]) / step_s)
+        path.follow(box, speed, Moment(i * step_s, i * step_s), i * step_s, SIZE, Places())
+    return path
+
+
+def test_distance_is_in_heights_of_the_larger_plate() -> None:
+    assert distance_heights(make_box(100, 100, 10), make_box(130, 140, 20)) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "direction"),
+    [
+        ([make_box(900, 500, 20 + i) for i in range(20)], "approaching"),
+        ([make_box(900, 500, 40 - i) for i in range(20)], "leaving"),
+        ([make_box(400 + 20 * i, 500, 20) for i in range(20)], "right"),
+        ([make_box(1400 - 20 * i, 500, 20) for i in range(20)], "left"),
+        ([make_box(900, 500, 20 + (i % 2) * 5) for i in range(40)], None),
+        ([make_box(900 + i, 500, 20) for i in range(20)], None),
+    ],
+    ids=["grows", "shrinks", "to the right", "to the left", "trembles", "hardly moves"],
+)
+def test_direction(boxes: list[Box], direction: str | None) -> None:
+    assert walk(boxes).direction == direction
+
+
+def test_a_plate_that_comes_into_the_picture_does_not_grow() -> None:
+    entering = [(900.0, 1080.0 - 4 * i, 1000.0, 1080.0) for i in range(1, 8)]
+    driving_off = [make_box(950, 1040 - 10 * i, 28 - i / 2) for i in range(20)]
+    assert walk(entering).direction is None
+    assert walk(entering + driving_off).direction == "leaving"
+
+
+def test_a_direction_is_not_taken_back_for_a_little() -> None:
+    there = [make_box(900, 500, 20 + i) for i in range(20)]
+    back_a_little = [make_box(900, 500, 40 - i / 2) for i in range(10)]
+    all_the_way_back = [make_box(900, 500, 40 - i) for i in range(28)]
+    assert walk(there + back_a_little).direction == "approaching"
+    assert walk(there + all_the_way_back).direction == "leaving"
+
+
+def test_a_plate_is_parked_once_it_stood_long_enough() -> None:
+    settings = VisitSettings(parked_after_s=10.0)
+    arriving = [make_box(400 + 20 * i, 500, 20) for i in range(10)]
+    standing = [make_box(600 + (i % 2), 500, 20) for i in range(150)]
+    assert not walk(standing[:50], settings=settings).is_parked
+    assert walk(standing, settings=settings).is_parked
+    assert walk(arriving + standing, settings=settings).is_parked
+    assert not walk(standing + arriving, settings=settings).is_parked
+
+
+def test_dwell_and_way_are_measured() -> None:
+    path = walk([make_box(400 + 20 * i, 500, 20) for i in range(11)])
+    assert path.dwell_s == pytest.approx(1.0)
+    assert path.moved_heights == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        (make_box(900, 500, 20), False),
+        (make_box(30, 500, 20), True),
+        (make_box(1900, 500, 20), True),
+        (make_box(900, 8, 20), True),
+        (make_box(900, 1075, 20), True),
+    ],
+)
+def test_touching_the_edge(box: Box, expected: bool) -> None:
+    assert touches_edge(box, SIZE) is expected
+
+
+@pytest.mark.parametrize(
+    ("x", "start_s", "expected"),
+    [(700, 2.0, True), (900, 2.0, True), (1100, 3.0, True), (100, 2.0, False), (1700, 2.0, False)],
+    ids=["where it was", "where it should be", "where it should be later", "behind", "far ahead"],
+)
+def test_where_a_plate_may_come_back(x: float, start_s: float, expected: bool) -> None:
+    before = walk([make_box(500 + 20 * i, 500, 20) for i in range(11)])
+    after = Path(make_box(x, 500, 20), Moment(start_s, start_s), start_s, VisitSettings())
+    assert before.leads_to(after) is expected
+
+
+def test_a_way_goes_on_in_another_track() -> None:
+    settings = VisitSettings(parked_after_s=5.0)
+    places = Places(PlaceSettings(zones=(ZoneSettings(name="all", polygon=EVERYWHERE),), min_frames=1))
+    first = walk([make_box(500, 500, 20)] * 40, settings=settings)
+    second = Path(make_box(502, 500, 20), Moment(5.0, 5.0), 5.0, settings)
+    second.follow(second.box, (0.0, 0.0), Moment(6.0, 6.0), 6.0, SIZE, places)
+    first.continue_with(second)
+    assert (first.first.pts_s, first.last.pts_s, first.dwell_s) == (0.0, 6.0, 6.0)
+    assert first.whereabouts.zones == ("all",)
+    assert first.is_parked, "it stood through the gap"
+
+
+def test_a_way_that_goes_on_elsewhere_is_not_parked() -> None:
+    settings = VisitSettings(parked_after_s=5.0)
+    first = walk([make_box(500, 500, 20)] * 100, settings=settings)
+    second = walk([make_box(900, 500, 20)] * 5, settings=settings)
+    first.continue_with(second)
+    assert first.moved_heights == pytest.approx(20.0)
+    assert not first.is_parked
