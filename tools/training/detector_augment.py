@@ -23,7 +23,7 @@ GREY = 114
 IGNORED_BELOW_PX = 5.0
 VISIBLE_SHARE = 0.5
 BOX_GUARD = 1.6
-GRIDS = ((2, 1), (2, 2), (2, 2), (3, 2), (3, 3))
+GRIDS = ((2, 1), (2, 1), (2, 2), (2, 2), (3, 2))
 """Columns and rows of mosaics."""
 
 
@@ -44,16 +44,16 @@ class Recipe:
     """How strongly to augment; probabilities unless the name says otherwise."""
 
     mosaic: float = 0.7
-    empty: float = 0.2
+    empty: float = 0.25
     flip: float = 0.5
     exchange: float = 0.25
-    paste: float = 0.35
+    paste: float = 0.15
     decoy: float = 0.15
     light: float = 0.8
     camera: float = 0.5
-    smallest_scale: float = 0.5
-    largest_scale: float = 1.6
-    tile_zoom: tuple[float, float] = (0.8, 1.8)
+    focus: float = 0.7
+    whole_zoom: tuple[float, float] = (0.6, 2.2)
+    tile_zoom: tuple[float, float] = (0.8, 2.8)
 
 
 class Augmenter:
@@ -72,7 +72,7 @@ class Augmenter:
         if self._chance(self.recipe.mosaic):
             self._mosaic(canvas)
         else:
-            zoom = self._between(self.recipe.smallest_scale, self.recipe.largest_scale)
+            zoom = self._between(*self.recipe.whole_zoom)
             self._fill(canvas, (0, 0, width, height), self._random.choice([1.0, zoom]))
         picture = canvas.picture
         if self._chance(self.recipe.light):
@@ -88,7 +88,7 @@ class Augmenter:
         return float(np.exp(self._random.uniform(np.log(low), np.log(high))))
 
     def _mosaic(self, canvas: _Canvas) -> None:
-        """Two to nine pictures; the more there are, the smaller their plates, none of it left empty."""
+        """Two to six pictures; the more there are, the smaller their plates, none of it left empty."""
         height, width = canvas.picture.shape[:2]
         columns, rows = GRIDS[self._random.integers(len(GRIDS))]
         for left, right in pairwise(self._cuts(width, columns)):
@@ -110,7 +110,7 @@ class Augmenter:
             return scene
         if len(scene.boxes) and self._chance(self.recipe.exchange):
             return exchange_plates(scene, self._crop, self._random)
-        if scene.complete and self._chance(self.recipe.paste * (1 if len(scene.boxes) else 1.5)):
+        if scene.complete and self._chance(self.recipe.paste):
             return paste_plate(scene, self._crop(), self._random)
         return scene
 
@@ -139,13 +139,22 @@ class Augmenter:
             matrix = _recentred(matrix, width, height, scale_x, scale_y)
         if self._chance(self.recipe.flip):
             matrix = np.array([[-1, 0, width * scale_x], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
-        spare_x, spare_y = right - left - width * scale_x, bottom - top - height * scale_y
-        matrix[0, 2] += self._place(spare_x)
-        matrix[1, 2] += self._place(spare_y)
-        canvas.put(scene, matrix.astype(np.float32), tile)
+        matrix = matrix.astype(np.float32)
+        space = np.array([right - left, bottom - top], np.float32)
+        matrix[:, 2] += self._place(scene, matrix, space, space - (width * scale_x, height * scale_y))
+        canvas.put(scene, matrix, tile)
 
-    def _place(self, spare_px: float) -> float:
-        return float(self._random.uniform(min(0, spare_px), max(0, spare_px)))
+    def _place(self, scene: Scene, matrix: Array, space: Array, spare: Array) -> Array:
+        """Where to move a warped picture of which `spare` (2,) pixels are missing (or too many) to fill
+        `space` (2,): anywhere, or so that one of its plates is seen whole."""
+        low, high = np.minimum(spare, 0), np.maximum(spare, 0)
+        if len(scene.boxes) and self._chance(self.recipe.focus):
+            boxes, _ = warp_plates(scene, matrix)
+            box = boxes[self._random.integers(len(boxes))]
+            tight_low, tight_high = np.maximum(low, -box[:2]), np.minimum(high, space - box[2:])
+            if (tight_low <= tight_high).all():
+                low, high = tight_low, tight_high
+        return np.asarray(self._random.uniform(low, high), dtype=np.float32)
 
 
 def _rotation(width: int, height: int, degrees: float) -> Array:

@@ -29,7 +29,7 @@ INPUT_SIZE: Size = (640, 384)
 """(width, height) in pixels at which the detector is judged and exported."""
 
 TRAINING_SIZES: tuple[Size, ...] = ((448, 320), (384, 384), (512, 288), (416, 352), (320, 416), (640, 384))
-CALM_RECIPE = Recipe(mosaic=0.1, exchange=0.15, paste=0.15, largest_scale=1.3)
+CALM_RECIPE = Recipe(mosaic=0.1, exchange=0.15, paste=0.1, whole_zoom=(0.6, 1.6))
 CALM_FULL_SIZE = 0.5
 WEAKEST = 0.01
 MAX_IOU = 0.45

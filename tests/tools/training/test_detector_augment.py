@@ -78,9 +78,7 @@ def test_a_known_quad_makes_a_tighter_box_than_its_upright_bounds():
 
 
 def test_incomplete_pictures_are_judged_around_their_plates_only():
-    sample = Augmenter(
-        Scenes([scene(complete=False)], []), replace(STILL, smallest_scale=0.99, largest_scale=1), 0
-    )
+    sample = Augmenter(Scenes([scene(complete=False)], []), replace(STILL, whole_zoom=(0.99, 1)), 0)
     drawn = sample.draw(128, 96)
     assert drawn.ignored.any()
     x, y = (drawn.boxes[0, :2] + drawn.boxes[0, 2:]) / 2
@@ -88,7 +86,7 @@ def test_incomplete_pictures_are_judged_around_their_plates_only():
 
 
 def test_plates_too_small_to_learn_from_are_ignored_not_denied():
-    tiny = replace(STILL, smallest_scale=0.2, largest_scale=0.21)
+    tiny = replace(STILL, whole_zoom=(0.2, 0.21))
     augmenter = Augmenter(Scenes([scene()], []), tiny, 3)
     small = [s for s in (augmenter.draw(128, 96) for _ in range(12)) if not len(s.boxes)]
     assert small
