@@ -1,0 +1,99 @@
+"""Train the character classifier: `python -m tools.train_characters --data chars36 --minutes 15`.
+
+Recipe: the set's own split, augmentation without flips, AdamW with a falling rate, early stopping on the loss
+over `val`, the best checkpoint kept, class names saved with the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from tools.training.characters import CharactersConfig, CharactersNet
+from tools.training.characters_data import glyphs_of_plates, load_glyphs
+from tools.training.characters_task import CharactersTask, GlyphStream, Source, stream_batches
+from tools.training.detector_data import DataError
+from tools.training.loop import Loop, LoopOptions, TrainingError, pick_device
+from tools.training.packs import PackError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="tools.train_characters", description=__doc__)
+    made.add_argument("--data", type=Path, required=True, help="folder with chars.npz, or the file")
+    made.add_argument(
+        "--plates", type=Path, help="a reader pack: characters cut from its plates are mixed in"
+    )
+    made.add_argument("--plates-share", type=float, default=0.35, help="of each batch")
+    made.add_argument("--out", type=Path, default=Path("runs/characters"), help="for checkpoints and curves")
+    made.add_argument("--device", default="cpu", help="cpu or cuda")
+    made.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
+    made.add_argument("--resume", type=Path, help="go on from this last.pt")
+    made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
+    made.add_argument("--batch", type=int, help="characters a step (cpu 128, cuda 1024)")
+    made.add_argument("--rate", type=float, default=1e-3, help="learning rate")
+    made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
+    made.add_argument("--threads", type=int, default=0, help="threads on a CPU; 0: PyTorch's choice")
+    made.add_argument("--validate-samples", type=int, default=25_000)
+    made.add_argument("--patience", type=int, default=8, help="validations without gain that end it; 0: none")
+    made.add_argument("--seed", type=int, default=1)
+    return made
+
+
+def sources(options: argparse.Namespace) -> list[Source]:
+    """What to draw batches from.
+
+    Raises:
+        DataError: the pack's plates gave no character.
+    """
+    drawn = load_glyphs(options.data, "train")
+    if options.plates is None:
+        return [Source(drawn, 1.0)]
+    cut = glyphs_of_plates(options.plates, "train")
+    if not len(cut):
+        raise DataError(f"{options.plates}: no plate of it could be cut into its characters")
+    return [Source(drawn, 1 - options.plates_share), Source(cut, options.plates_share)]
+
+
+def train(options: argparse.Namespace) -> None:
+    """Run the training that `options` ask for."""
+    torch.manual_seed(options.seed)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = pick_device(options.device)
+    cuda = device.type == "cuda"
+    workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
+    stream = GlyphStream(sources(options), options.batch or (1024 if cuda else 128), options.seed)
+    model = CharactersNet(CharactersConfig()).to(device)
+    val = load_glyphs(options.data, "val")
+    task = CharactersTask(model, stream_batches(stream, workers), val, device)
+    loop_options = LoopOptions(
+        out=options.out,
+        minutes=options.minutes,
+        device=device,
+        learning_rate=options.rate,
+        validate_samples=options.validate_samples,
+        patience=options.patience,
+        resume=options.resume,
+        pretrained=options.pretrained,
+    )
+    Loop(task, loop_options).run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, train; 0, or 2 after one line on what is wrong."""
+    try:
+        train(parser().parse_args(arguments))
+    except (TrainingError, DataError, PackError) as error:
+        print(f"train_characters: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
