@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import nn
 
+from tools.training.detector_data import DataError
 from tools.training.kinds import KINDS, Description, Kind, batches
 from tools.training.loop import TrainingError, load_checkpoint, load_weights
 from tools.training.onnx_files import (
     INPUT,
     ExportError,
+    answers,
     check_parity,
     export_onnx,
+    halve_weights,
     node_names,
     quantise,
     write_contract,
@@ -72,13 +76,21 @@ def export(checkpoint: Path, data: Path, out: Path, version: str) -> list[Path]:
     network, description = load_network(checkpoint)
     kind = KINDS[description["kind"]]
     plain = out / f"{description['name']}.onnx"
-    golden = np.concatenate(list(batches(kind.images(data), GOLDEN_IMAGES)))
+    golden = middle(next(batches(kind.images(data), GOLDEN_IMAGES)), kind.golden_size)
     contract = common_contract(description, kind.size, version) | kind.contract(network, description, data)
     export_onnx(network, golden, kind.outputs, plain, kind.free_size)
     write_contract(plain, contract)
-    outputs = check_parity(network, plain, golden)
-    write_golden(plain.with_suffix(".golden.npz"), golden, outputs)
-    return [plain, plain.with_suffix(".golden.npz"), export_int8(plain, kind, contract, data)]
+    check_parity(network, plain, golden)
+    whole_numbers = export_int8(plain, kind, contract, data)
+    halve_weights(plain)
+    write_golden(plain.with_suffix(".golden.npz"), golden, answers(plain, golden))
+    return [plain, plain.with_suffix(".golden.npz"), whole_numbers]
+
+
+def middle(images: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """The middle `size` (width, height) of `images` (N, 3, H, W)."""
+    left, top = (images.shape[3] - size[0]) // 2, (images.shape[2] - size[1]) // 2
+    return np.ascontiguousarray(images[:, :, top : top + size[1], left : left + size[0]])
 
 
 def export_int8(plain: Path, kind: Kind, contract: dict[str, Any], data: Path) -> Path:
@@ -101,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         written = export(options.checkpoint, options.data, options.out, options.version)
-    except (ExportError, TrainingError, PackError) as error:
+    except (ExportError, TrainingError, PackError, DataError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 2
     for path in written:

@@ -16,8 +16,11 @@ from torch import nn
 from anpr_stream.types import ALPHABET
 from tools.training.augment import INPUT_SIZE
 from tools.training.calibration import fit_temperature
+from tools.training.characters import INPUT_PX, build_characters
+from tools.training.characters_data import training_images
 from tools.training.data import load_plates, plain_batch
 from tools.training.detector import DetectorConfig, YoloV3
+from tools.training.detector_data import load_scenes
 from tools.training.detector_task import INPUT_SIZE as DETECTOR_SIZE
 from tools.training.detector_task import letterboxed
 from tools.training.packs import read_pack
@@ -27,6 +30,8 @@ from tools.training.reader_task import MARGIN, plate_logits, to_input
 FloatArray = npt.NDArray[np.float32]
 Description = dict[str, Any]
 
+CHARACTERS_SIZE = (INPUT_PX, INPUT_PX)
+DETECTOR_GOLDEN_SIZE = (320, 192)
 CALIBRATION_BATCH = 16
 MANY = 512
 """Pictures that a calibration may want at most."""
@@ -49,6 +54,8 @@ class Kind:
     """(1, 3, h, w) inputs from `data`'s training split."""
     kept: Callable[[Sequence[str]], list[str]]
     """Of the names of a graph's nodes, those that stay in FP32 in INT8 files."""
+    golden_size: tuple[int, int]
+    """(width, height) of the golden sample: the middle of an input, smaller where the network takes it."""
 
 
 def reader_contract(network: nn.Module, description: Description, data: Path) -> dict[str, Any]:
@@ -88,12 +95,15 @@ def detector_contract(_network: nn.Module, description: Description, _data: Path
 
 def detector_images(data: Path) -> Iterator[FloatArray]:
     """Letterboxed scenes of the training split, in a fixed random order."""
-    pack = read_pack(data, "detector")
-    order = np.random.default_rng(0).permutation(len(pack))
-    for index in order:
-        if pack.records[index]["split"] == "train":
-            _, stacked = letterboxed([pack.picture(int(index))], DETECTOR_SIZE)
-            yield np.asarray(stacked.float() / 255, np.float32)
+    scenes = load_scenes(data, "train").scenes
+    for index in np.random.default_rng(0).permutation(len(scenes)):
+        _, stacked = letterboxed([scenes[index].picture], DETECTOR_SIZE)
+        yield (stacked.float() / 255).contiguous().numpy()
+
+
+def characters_contract(_network: nn.Module, description: Description, _data: Path) -> dict[str, Any]:
+    """The names of the classes."""
+    return {"alphabet": description["classes"]}
 
 
 def batches(images: Iterator[FloatArray], count: int, size: int = CALIBRATION_BATCH) -> Iterator[FloatArray]:
@@ -117,6 +127,7 @@ KINDS: dict[str, Kind] = {
         reader_contract,
         reader_images,
         nothing,
+        INPUT_SIZE,
     ),
     "detector": Kind(
         build_detector,
@@ -126,5 +137,16 @@ KINDS: dict[str, Kind] = {
         detector_contract,
         detector_images,
         nothing,
+        DETECTOR_GOLDEN_SIZE,
+    ),
+    "characters": Kind(
+        lambda description: build_characters(description["network"]),
+        ("logits",),
+        CHARACTERS_SIZE,
+        False,
+        characters_contract,
+        training_images,
+        nothing,
+        CHARACTERS_SIZE,
     ),
 }

@@ -33,6 +33,9 @@ PARITY = 1e-4
 
 QUANTISED_OPERATORS = ("Conv", "Add", "MatMul", "Gemm", "Concat", "MaxPool", "Resize")
 
+LEAST_HALVED = 256
+"""Weights of fewer elements are stored as they are."""
+
 FloatArray = npt.NDArray[np.float32]
 Outputs = dict[str, FloatArray]
 
@@ -145,6 +148,32 @@ def quantise(
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
         )
+
+
+def halve_weights(path: Path) -> None:
+    """Store the weights of the FP32 network at `path` as FP16, cast back when it is loaded.
+
+    The file shrinks by half; engines fold the casts away, so that the network computes in FP32 as before,
+    with weights rounded to 11 bits.
+    """
+    model = onnx.load(path)
+    graph, casts = model.graph, []
+    large = [weight for weight in graph.initializer if is_large_fp32(weight)]
+    for weight in large:
+        half = onnx.numpy_helper.to_array(weight).astype(np.float16)
+        stored = onnx.numpy_helper.from_array(half, f"{weight.name}_half")
+        graph.initializer.remove(weight)
+        graph.initializer.append(stored)
+        casts.append(onnx.helper.make_node("Cast", [stored.name], [weight.name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
+
+
+def is_large_fp32(weight: onnx.TensorProto) -> bool:
+    """Whether storing `weight` in half its size is worth a node."""
+    return bool(weight.data_type == onnx.TensorProto.FLOAT and np.prod(weight.dims) >= LEAST_HALVED)
 
 
 def node_names(path: Path, operators: Sequence[str]) -> list[str]:

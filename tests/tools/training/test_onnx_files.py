@@ -6,7 +6,14 @@ import torch
 from torch import nn
 
 from tools.training.calibration import fit_temperature, read_all
-from tools.training.onnx_files import ExportError, check_parity, export_onnx, node_names
+from tools.training.onnx_files import (
+    ExportError,
+    answers,
+    check_parity,
+    export_onnx,
+    halve_weights,
+    node_names,
+)
 
 IMAGES = np.random.default_rng(0).random((2, 3, 8, 8), np.float32)
 
@@ -42,6 +49,19 @@ def test_numbers_that_are_none_fail(network, tmp_path):
         network[0].bias.fill_(torch.nan)
     with pytest.raises(ExportError):
         check_parity(network, path, IMAGES)
+
+
+def test_halved_weights_shrink_the_file_and_answer_nearly_the_same(tmp_path):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1)).eval()
+    path = tmp_path / "n.onnx"
+    export_onnx(network, IMAGES, ["out"], path, free=True)
+    size, before = path.stat().st_size, answers(path, IMAGES)["out"]
+    halve_weights(path)
+    after = answers(path, IMAGES)["out"]
+    assert path.stat().st_size < 0.55 * size
+    assert after.dtype == np.float32
+    assert 0 < np.abs(after - before).max() < 1e-3
 
 
 def logits(sure: float, count: int, wrong: int) -> tuple[torch.Tensor, list[dict[str, str]]]:
