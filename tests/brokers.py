@@ -68,11 +68,14 @@ class Server:
 
 
 class Mosquitto(Server):
-    """With TLS where certificate files are given, with a password where one is given."""
+    """With TLS, with a password, or keeping sessions and messages over restarts."""
 
-    def __init__(self, tls: tuple[Path, Path] | None = None, password: str | None = None) -> None:
+    def __init__(
+        self, tls: tuple[Path, Path] | None = None, password: str | None = None, is_durable: bool = False
+    ) -> None:
         super().__init__()
-        lines = [f"listener {self.port} 127.0.0.1", "persistence false"]
+        lines = [f"listener {self.port} 127.0.0.1", f"persistence {str(is_durable).lower()}"]
+        lines += [f"persistence_location {self.folder}/", "max_queued_messages 0"]
         if tls is not None:
             lines += [f"certfile {tls[0]}", f"keyfile {tls[1]}"]
         if password is None:

@@ -57,7 +57,7 @@ def serve(config: Path, environ: Mapping[str, str] = os.environ) -> None:
     if not settings.cameras:
         raise ConfigError(f"{config}: cameras: there are none to watch", "no-cameras")
     set_up_logs(settings.service.log, environ=environ)
-    run(settings, load_networks(settings), load, _orders(), environ)
+    run(settings, load_networks(settings), load, take_orders(), environ)
 
 
 def run(
@@ -109,7 +109,7 @@ def _send(depot: Depot, event: Event) -> None:
     depot.write(event)
 
 
-def _orders() -> SimpleQueue[Order]:
+def take_orders() -> SimpleQueue[Order]:
     """Return the queue that signals write to; it may be written to from a signal's handler."""
     orders: SimpleQueue[Order] = SimpleQueue()
     meaning = {signal.SIGHUP: Order.RELOAD, signal.SIGTERM: Order.STOP, signal.SIGINT: Order.STOP}
