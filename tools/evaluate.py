@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anpr_stream.errors import AnprError
+from tools.training.detector_data import DataError
 from tools.training.packs import PackError
 
 
@@ -23,6 +24,8 @@ class Command:
 COMMANDS = {
     "video": Command("tools.evaluation.video", "clips through the whole pipeline, visit by visit"),
     "scenes": Command("tools.evaluation.scenes", "whole photos, searched and read"),
+    "detection": Command("tools.evaluation.finding", "plates of labelled scenes, found or not"),
+    "characters": Command("tools.evaluation.naming", "single characters, named or not"),
     "reading": Command("tools.evaluation.crops", "texts of labelled plates, cut by their labels"),
 }
 
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(words)
     try:
         print("\n".join(runs[options.command](options)))
-    except (AnprError, PackError) as error:
+    except (AnprError, PackError, DataError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     return 0
