@@ -81,7 +81,8 @@ class BudgetSettings(Section):
     unread_interval_s: Positive = 0.06
     """Least time between reads of a track that has no settled text. Shorter: more load."""
     eager_reads: int = Field(default=12, ge=1)
-    """After so many reads without a settled text the interval doubles with each further read."""
+    """After so many reads without a settled text the pauses grow with each further read. Lower: a plate
+    that is far away at first is read too seldom when it is near."""
     max_interval_s: Positive = 2.0
     """Longest pause between reads while there is no settled text: a standing plate never starves."""
     settled_agreeing: int = Field(default=3, ge=1)

@@ -74,8 +74,8 @@ class ReadBudget:
         over = spent.asked - self._settings.eager_reads
         if over < 0 or is_better:
             return self._settings.unread_interval_s
-        doubled = self._settings.unread_interval_s * 2.0 ** min(over, 16)
-        return min(doubled, self._settings.max_interval_s)
+        # Not doubled: a plate that was tried in vain from afar must not have to wait when it is near.
+        return min(self._settings.unread_interval_s * (1.0 + over / 4), self._settings.max_interval_s)
 
     def learn(self, track_id: int, plate: FusedRead | None) -> None:
         """Take what the reads of a track say so far."""
