@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from anpr_stream.service.status_socket import ask_status
 from anpr_stream.store.database import read_database
+from tests.brokers import PostgreSql
 from tests.mjpeg import MjpegServer
 from tests.stubs import TEXT, scene, write_networks
 
@@ -162,3 +163,28 @@ def test_wrong_settings_end_with_78_so_that_systemd_does_not_try_again(config: P
     assert daemon.process.wait(LIMIT_S) == 78
     daemon.close()
     assert "Traceback" not in daemon.log.read_text()
+
+
+def statuses(*folders: Path) -> list[int]:
+    """Return how many cameras each daemon runs."""
+    return [len(ask_status(folder / "store" / "status.sock")["cameras"]) for folder in folders]
+
+
+def test_two_workers_given_the_same_camera_share_it_by_lease(config: Path, tmp_path: Path) -> None:
+    with PostgreSql() as database, ExitStack() as stack:
+        lease = f"service: {{http: {{port: 0}}, lease: {{dsn: '{database.dsn}', ttl_s: 3}}}}"
+        text = config.read_text().replace("service: {http: {port: 0}}", lease)
+        workers = []
+        for name in ("one", "two"):
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / "config.yaml").write_text(text.replace(f"{tmp_path}/store", f"{folder}/store"))
+            workers.append(stack.enter_context(running(folder / "config.yaml")))
+        one, two = workers
+        one.wait_for("STATUS=1 of 1 cameras running")
+        wait_for_events(one)
+        assert statuses(one.folder, two.folder) == [1, 0]
+        assert payloads(two.folder) == []
+        one.signal(signal.SIGKILL)
+        two.wait_for("STATUS=1 of 1 cameras running")
+        wait_for_events(two)
