@@ -8,7 +8,7 @@ from typing import Any
 from anpr_stream.errors import SourceError
 from anpr_stream.sources.gst_runtime import Gst
 from anpr_stream.sources.locate import Address, Kind
-from anpr_stream.sources.reach import why_unreachable
+from anpr_stream.sources.reach import REACHED, why_unreachable
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +85,11 @@ class BusReader:
         known = self._known(error)
         if known:
             return known
-        if self._is_network(error):
-            return why_unreachable(self._address.host, self._address.port)
-        return "source-broken", f"cannot be played: {error.message.rstrip('.')} ({detail})"
+        told = f"{error.message.rstrip('.')} ({detail})"
+        if not self._is_network(error):
+            return "source-broken", f"cannot be played: {told}"
+        slug, what = why_unreachable(self._address.host, self._address.port)
+        return slug, f"{what}: {told}" if (slug, what) == REACHED else what
 
     def _known(self, error: Any) -> tuple[str, str] | None:
         if self._http_status in HTTP:

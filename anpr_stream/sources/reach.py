@@ -16,14 +16,18 @@ REASONS = {
 }
 
 
+SILENT = ("source-unreachable", f"does not answer within {LIMIT_S:g} s: is its address right?")
+REACHED = ("source-protocol", "answers, but gives no video")
+
+
 def why_unreachable(host: str, port: int) -> tuple[str, str]:
     """Try to connect once more, by hand.
 
     Returns:
-        Slug and the end of a sentence that begins with the source's name; takes at most `LIMIT_S`.
+        Slug and the end of a sentence that begins with the source's name; `REACHED` where it can be
+        reached after all. Takes at most `LIMIT_S`.
     """
-    answer = within(LIMIT_S, lambda: _try(host, port))
-    return answer or ("source-unreachable", f"does not answer within {LIMIT_S:g} s: is its address right?")
+    return within(LIMIT_S, lambda: _try(host, port)) or SILENT
 
 
 def _try(host: str, port: int) -> tuple[str, str]:
@@ -32,8 +36,8 @@ def _try(host: str, port: int) -> tuple[str, str]:
     except socket.gaierror:
         return "source-unreachable", f"cannot be found: no host is named {host}"
     except TimeoutError:
-        return "source-unreachable", f"does not answer within {LIMIT_S:g} s: is its address right?"
+        return SILENT
     except OSError as error:
         fallback = "source-unreachable", f"cannot be reached: {error.strerror}"
         return REASONS.get(error.errno or 0, fallback)
-    return "source-protocol", f"answers on port {port}, but not in this protocol"
+    return REACHED

@@ -130,6 +130,24 @@ def test_a_wrong_path_and_a_closed_port_are_told_apart() -> None:
     assert caught.value.reason_slug == "source-refused"
 
 
+def test_what_answers_but_is_no_camera_is_told(mjpeg: str) -> None:
+    with pytest.raises(SourceError, match="answers, but gives no video: ") as caught:
+        probe(f"rtsp://{mjpeg}/live", settings())
+    assert caught.value.reason_slug == "source-protocol"
+
+
+def test_usb_cameras_are_asked_for_the_wished_size() -> None:
+    from anpr_stream.sources.gst_inputs import open_input
+    from anpr_stream.sources.locate import locate
+
+    wished = settings(capture_width_px=640, capture_height_px=480, capture_fps=25)
+    source, wish = open_input(locate("usb:3", wished), wished)
+    assert source.get_property("device") == "/dev/video3"
+    forms = wish.get_property("caps").to_string().split("; ")
+    assert [form.split(",")[0] for form in forms] == ["video/x-raw", "image/jpeg", "video/x-h264"]
+    assert all("width=(int)640, height=(int)480, framerate=(fraction)25/1" in form for form in forms)
+
+
 def test_a_host_that_is_none_and_a_usb_camera_that_is_not_there() -> None:
     with pytest.raises(SourceError, match=r"no host is named camera\.invalid|does not answer"):
         probe("rtsp://camera.invalid/x", settings())
