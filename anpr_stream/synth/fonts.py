@@ -187,12 +187,18 @@ def _glyphs(path: Path) -> Glyphs:
 
 @lru_cache(maxsize=1)
 def _drawn_glyphs() -> Glyphs:
-    masks = {}
-    for char in ALPHABET:
-        canvas = np.zeros((CAP_PX + 2 * PAD_PX, 2 * CAP_PX), np.uint8)
-        cv2.putText(canvas, char, (20, CAP_PX + PAD_PX), cv2.FONT_HERSHEY_SIMPLEX, 2.9, 255, 10, cv2.LINE_AA)
-        masks[char] = _upright(canvas)
+    canvases = {char: _drawn(char) for char in ALPHABET}
+    rows = np.flatnonzero(canvases["H"].max(axis=1) > 128)
+    pad = round(len(rows) * PAD_PX / CAP_PX)
+    cut = slice(rows[0] - pad, rows[-1] + 1 + pad)
+    masks = {char: _upright(_resized(canvas[cut], CAP_PX + 2 * PAD_PX)) for char, canvas in canvases.items()}
     return Glyphs("drawn", masks | _marks())
+
+
+def _drawn(character: str) -> Image:
+    canvas = np.zeros((260, 260), np.uint8)
+    cv2.putText(canvas, character, (60, 180), cv2.FONT_HERSHEY_SIMPLEX, 4.0, 255, 13, cv2.LINE_AA)
+    return canvas
 
 
 def _font(path: Path, size_px: int) -> Any:
