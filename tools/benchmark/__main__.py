@@ -23,7 +23,7 @@ from anpr_stream.inference.models import shipped_models
 from anpr_stream.pipeline.networks import load_networks
 from tools.benchmark.clip import write_clip
 from tools.benchmark.machine import Rate, matrix_rate
-from tools.benchmark.networks import NetworkTiming, network_timings, time_network
+from tools.benchmark.networks import NetworkTiming, default_timing, network_timings
 from tools.benchmark.stages import ClipCost, clip_cost
 
 PARTS = ("machine", "networks", "yardstick", "clip")
@@ -99,24 +99,15 @@ class _Measure:
         return found
 
     def yardstick(self) -> dict[str, Any]:
-        """Detector and one read against a quarter-width YOLOv3 at 640x640 in FP32, one thread."""
-        from tools.benchmark.reference import SIDE_PX, write_reference
+        """Detector and one read, as they run by default, against the yardstick; one thread each."""
+        from tools.benchmark.reference import reference_timing
 
-        path = write_reference(self._folder / "reference.onnx")
-        shape = (1, 3, SIDE_PX, SIDE_PX)
-        reference = time_network(path, "onnxruntime", "fp32", 1, shape, self._budget_s)
-        ours = {entry.model.name: entry.model for entry in shipped_models() if entry.model}
-        costs = {}
-        for name in ("detector-cpu", "reader-cpu"):
-            if name not in ours:
-                raise AnprError(f"{name} is not shipped")
-            timings = network_timings(ours[name], [1], self._rates, self._budget_s)
-            first = next(iter(timings)).shape
-            costs[name] = min((t.timing.cpu_ms for t in timings if t.shape == first), default=float("inf"))
-        assert reference is not None
-        share = sum(costs.values()) / reference.cpu_ms
-        say(f"\nyardstick {reference.cpu_ms:.1f} ms, {costs}: {share:.2f} of it")
-        return {"reference_cpu_ms": reference.cpu_ms, "cpu_ms": costs, "share": share}
+        reference = reference_timing(self._folder, self._budget_s)
+        costs = {name: default_timing(name, self._budget_s) for name in ("detector-cpu", "reader-cpu")}
+        share = sum(cost.cpu_ms for cost in costs.values()) / reference.cpu_ms
+        shown = ", ".join(f"{name} {cost.cpu_ms:.2f} ms" for name, cost in costs.items())
+        say(f"\nyardstick {reference.cpu_ms:.1f} ms processor time; {shown}: {share:.2f} of it")
+        return {"reference": asdict(reference), "share": share, **{n: asdict(c) for n, c in costs.items()}}
 
     def clip(self, clip: Path | None, seconds: float) -> dict[str, Any]:
         """The whole way over a clip."""

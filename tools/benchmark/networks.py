@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import AnprError
 from anpr_stream.inference.models import ModelFile
+from anpr_stream.inference.select import load_network
 from anpr_stream.vision.contract import DetectorContract
 from tools.benchmark.machine import ENGINES, Rate
 from tools.benchmark.timing import Timing, timed
@@ -61,6 +63,20 @@ def network_timings(
                     if timing is not None:
                         share = gflop / timing.best_ms * 1000 / best if best else None
                         yield NetworkTiming(file.name, shape, engine, precision, count, timing, gflop, share)
+
+
+def default_timing(name: str, budget_s: float) -> Timing:
+    """Time a network at its first size on the engine that would be chosen, on one thread.
+
+    Raises:
+        ModelError: it is not shipped.
+        BackendError: no engine runs it.
+    """
+    loaded = load_network(name, InferenceSettings(threads=1))
+    images = np.random.default_rng(0).random(shapes_of(loaded.model)[0], np.float32)
+    timing = timed(lambda: loaded.backend.run(images), budget_s)
+    loaded.backend.close()
+    return timing
 
 
 def shapes_of(file: ModelFile) -> list[tuple[int, ...]]:

@@ -64,3 +64,20 @@ def test_what_cannot_be_measured_is_said_and_the_code_tells(engines, capsys):
     assert code == 1
     assert "reader-cpu" in result["clip"]["error"]
     assert "not measured" in shown
+
+
+def test_yardstick_is_a_quarter_width_yolo(engines, capsys):
+    pytest.importorskip("torch")
+    code, result, shown = run(capsys, "--parts", "yardstick")
+    assert code == 0
+    assert result["yardstick"]["reference"]["cpu_ms"] > 10 * result["yardstick"]["reader-cpu"]["cpu_ms"]
+    assert 0 < result["yardstick"]["share"] < 1
+    assert "yardstick" in shown
+
+
+def test_without_the_detector_there_is_no_comparison(engines, capsys):
+    pytest.importorskip("torch")
+    (engines / "detector-cpu.onnx").unlink()
+    code, result, _ = run(capsys, "--parts", "yardstick")
+    assert code == 1
+    assert "detector-cpu" in result["yardstick"]["error"]
