@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +22,7 @@ class MjpegServer(ThreadingHTTPServer):
     Attributes:
         dead: names whose connections are refused or cut.
         hung: names whose connections stay open while nothing comes.
+        sent: pictures sent by name; `progress` is notified of each.
     """
 
     daemon_threads = True
@@ -32,6 +34,8 @@ class MjpegServer(ThreadingHTTPServer):
         self.pause_s = 1 / fps
         self.dead: set[str] = set()
         self.hung: set[str] = set()
+        self.sent: Counter[str] = Counter()
+        self.progress = threading.Condition()
         self.is_closing = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -63,15 +67,18 @@ class _Handler(BaseHTTPRequestHandler):
         began_s, index = time.monotonic(), 0
         while name not in self.server.dead:
             if name not in self.server.hung:
-                self._send(self.server.jpegs[index % len(self.server.jpegs)])
+                self._send(name, self.server.jpegs[index % len(self.server.jpegs)])
             index += 1
             wait_s = began_s + index * self.server.pause_s - time.monotonic()
             if self.server.is_closing.wait(max(0.0, wait_s)):
                 return
 
-    def _send(self, jpeg: bytes) -> None:
+    def _send(self, name: str, jpeg: bytes) -> None:
         head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
         self.wfile.write(head.encode() + jpeg + b"\r\n")
+        with self.server.progress:
+            self.server.sent[name] += 1
+            self.server.progress.notify_all()
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -50,7 +50,6 @@ class LanePolicy:
 class LaneStatus:
     """What a lane does: the last error while its receiver is away, and the pause before the next try."""
 
-    name: str
     error: str = ""
     pause_s: float = 0.0
 
@@ -77,7 +76,7 @@ class Lane:
         self._clock = clock
         self._wake = threading.Event()
         self._is_closing = threading.Event()
-        self.status = LaneStatus(policy.name)
+        self.status = LaneStatus()
         self._thread = threading.Thread(target=self._run, name=f"anpr-lane-{policy.name}", daemon=True)
         self._thread.start()
 
@@ -172,10 +171,10 @@ class Lane:
             LOG.warning("%s: not delivered, will be tried again: %s", self.name, error)
         policy = self._policy
         pause_s = min(max(policy.retry_first_s, 2 * self.status.pause_s), policy.retry_longest_s)
-        self.status = LaneStatus(self.name, error, pause_s)
+        self.status = LaneStatus(error, pause_s)
         self._is_closing.wait(max(at_least_s, pause_s * random.uniform(0.5, 1.0)))
 
     def _recovered(self) -> None:
         if self.status.error:
             LOG.warning("%s: delivers again", self.name)
-        self.status = LaneStatus(self.name)
+        self.status = LaneStatus()

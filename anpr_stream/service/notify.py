@@ -14,16 +14,8 @@ class Notifier:
     """Sends states to systemd; does nothing where no systemd waits."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        """Find out who waits.
-
-        Args:
-            environ: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are looked at.
-        """
+        """Find out who waits: `NOTIFY_SOCKET` says."""
         self._address = environ.get("NOTIFY_SOCKET", "")
-        is_ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        microseconds = environ.get("WATCHDOG_USEC", "")
-        self.watchdog_s = int(microseconds) / 1e6 if is_ours and microseconds.isdecimal() else None
-        """systemd restarts us without a sign of life for so long; None: it does not watch."""
 
     def send(self, *states: str) -> None:
         """Send states such as `READY=1`; a socket that is gone is only logged."""

@@ -39,7 +39,7 @@ def outputs_report(
     found = {}
     for name in sorted(lanes.keys() | depths.keys()):
         depth = depths.get(name, {})
-        status = lanes.get(name, LaneStatus(name, error="not configured any more"))
+        status = lanes.get(name, LaneStatus("not configured any more"))
         found[name] = {
             "waiting": depth.get("waiting", 0) + depth.get("started", 0),
             "dead": depth.get("dead", 0),

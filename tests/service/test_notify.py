@@ -19,17 +19,9 @@ def test_states_come_in_one_datagram(tmp_path: Path, kind: str) -> None:
 
 
 def test_without_systemd_nothing_happens() -> None:
-    notifier = Notifier({})
-    notifier.send("READY=1")
-    assert notifier.watchdog_s is None
+    Notifier({}).send("READY=1")
 
 
 def test_a_socket_that_is_gone_is_only_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).send("READY=1")
     assert "systemd cannot be told READY=1" in caplog.text
-
-
-def test_the_watchdog_is_ours_only() -> None:
-    ours = {"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())}
-    assert Notifier(ours).watchdog_s == 60.0
-    assert Notifier({**ours, "WATCHDOG_PID": "1"}).watchdog_s is None

@@ -1,0 +1,152 @@
+"""How late events come when the networks get more than they can do: `python -m tools.load`.
+
+Real cameras over HTTP, the real pipeline, a detector whose cost is set (it sleeps, as a CPU sleeps while
+a GPU works). For each load, as a share of what the detector can do, one row: frames offered and looked
+at, the age of a frame when its flow is through, the latency of events, and how evenly cameras were served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from anpr_stream.config.load import parse_settings
+from anpr_stream.config.schema import Settings
+from anpr_stream.interfaces import Backend
+from anpr_stream.perception.detector import YoloDetector
+from anpr_stream.pipeline.follower import Mark
+from anpr_stream.pipeline.networks import Networks, load_networks
+from anpr_stream.pipeline.supervisor import Pipeline
+from anpr_stream.types import Event, FloatArray, Frame
+from anpr_stream.vision.contract import DetectorContract
+from tests.mjpeg import MjpegServer
+from tests.stubs import scene, write_networks
+
+BATCH = 4
+WARM_UP_S = 3.0
+COLUMNS = ("load", "offered/s", "looked at/s", "age p50", "age p95", "event p95", "looks per camera")
+
+
+class CostlyBackend:
+    """A `Backend` that takes so long per picture, whatever the machine is like."""
+
+    def __init__(self, inner: Backend, cost_s: float) -> None:
+        self._inner = inner
+        self._cost_s = cost_s
+
+    @property
+    def description(self) -> str:
+        """Say what it really is."""
+        return f"{self._inner.description}, slowed down"
+
+    def run(self, images: FloatArray) -> dict[str, FloatArray]:
+        """Run a batch; the outputs come `cost_s` per picture later."""
+        until_s = time.monotonic() + self._cost_s * len(images)
+        outputs = self._inner.run(images)
+        time.sleep(max(0.0, until_s - time.monotonic()))
+        return outputs
+
+    def close(self) -> None:
+        """Free the engine."""
+        self._inner.close()
+
+
+@dataclass
+class Ages:
+    """Collects how old frames and events are when their flow is through."""
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self.frames: list[float] = []
+        self.events: list[float] = []
+        self.looks: Counter[str] = Counter()
+
+    def frame(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
+        """Note a frame (a `FrameObserver`)."""
+        with self._lock:
+            self.frames.append(time.time() - frame.utc_s)
+            self.looks[frame.camera] += 1
+
+    def event(self, event: Event) -> None:
+        """Note an event: the age of the frame with the plate's last detection."""
+        with self._lock:
+            self.events.append(time.time() - event.last_seen.utc_s)
+
+    def clear(self) -> None:
+        """Forget what was noted while all starts."""
+        with self._lock:
+            self.frames.clear()
+            self.events.clear()
+            self.looks.clear()
+
+
+def measure(load: float, cameras: int, fps: float, seconds: float, folder: Path) -> str:
+    """Run one load and return its row."""
+    settings = _settings(folder, cameras, fps)
+    cost_s = load / (cameras * fps)
+    pictures = [scene(index) for index in range(0, 130, 4)] + [scene(None)] * 12
+    ages = Ages()
+    with MjpegServer(pictures, fps) as server, load_networks(settings) as networks:
+        slow = replace(networks, detector=_slowed(networks, settings, cost_s))
+        with Pipeline(settings, slow, ages.event) as pipeline:
+            for name, camera in settings.cameras.items():
+                url = server.url(name)
+                pipeline.start(name, camera.model_copy(update={"url": url}), ages.frame)
+            time.sleep(WARM_UP_S)
+            ages.clear()
+            time.sleep(seconds)
+            row = _row(load, ages, cameras * fps, seconds)
+    return row
+
+
+def _slowed(networks: Networks, settings: Settings, cost_s: float) -> YoloDetector:
+    loaded = networks.loaded[0]
+    contract = loaded.model.contract
+    assert isinstance(contract, DetectorContract)
+    return YoloDetector(CostlyBackend(loaded.backend, cost_s), contract, settings.detector)
+
+
+def _settings(folder: Path, cameras: int, fps: float) -> Settings:
+    urls = "\n".join(f"  cam{number}: {{url: 'http://unused'}}" for number in range(cameras))
+    text = (
+        f"{write_networks(folder).read_text()}\nbatch: {{frames: {BATCH}}}\n"
+        f"flow: {{detect_rate_hz: {fps}}}\ntracking: {{visits: {{revisit_s: 0}}}}\ncameras:\n{urls}\n"
+    )
+    return parse_settings(text, "load", {})
+
+
+def _row(load: float, ages: Ages, offered: float, seconds: float) -> str:
+    p50, p95 = (float(np.quantile(ages.frames, share)) for share in (0.5, 0.95))
+    event = f"{np.quantile(ages.events, 0.95):.2f} s" if ages.events else "-"
+    served = f"{min(ages.looks.values())} to {max(ages.looks.values())}"
+    rate = len(ages.frames) / seconds
+    return f"| {load:g} | {offered:.0f} | {rate:.1f} | {p50:.2f} s | {p95:.2f} s | {event} | {served} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tools.load", description=__doc__)
+    parser.add_argument("--cameras", type=int, default=8)
+    parser.add_argument("--fps", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--loads", type=float, nargs="+", default=[0.5, 1.0, 2.0, 4.0])
+    options = parser.parse_args()
+    sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n|--:|--:|--:|--:|--:|--:|---|\n")
+    for load in options.loads:
+        with tempfile.TemporaryDirectory() as folder:
+            row = measure(load, options.cameras, options.fps, options.seconds, Path(folder))
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
