@@ -75,7 +75,7 @@ class Stream:
         if self._sink.is_eos():
             raise EndOfStream if self._codec else self._no_video()
         if not self._codec and not self._address.is_live and not self._is_reading():
-            raise SourceError(f"{self._address.shown} {UNPLAYABLE[1]}", UNPLAYABLE[0])
+            raise self._unplayable()
         return None
 
     def _build(self) -> GstApp.AppSink:
@@ -125,7 +125,14 @@ class Stream:
         """What went wrong; sound that nobody takes counts as a fault where there is no video."""
         if self._fault:
             return self._fault
-        return self._no_video() if self._seen and not self._codec else self._bus.fault()
+        if self._seen and not self._codec:
+            return self._no_video()
+        fault = self._bus.fault()
+        is_vague = fault.reason_slug == "source-broken" and not self._seen and not self._address.is_live
+        return self._unplayable() if is_vague else fault
+
+    def _unplayable(self) -> SourceError:
+        return SourceError(f"{self._address.shown} {UNPLAYABLE[1]}", UNPLAYABLE[0])
 
     def _no_video(self) -> SourceError:
         found = ", ".join(sorted(set(self._seen))) or "nothing"

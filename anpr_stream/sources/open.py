@@ -13,7 +13,7 @@ from anpr_stream.sources.locate import Address, Kind, check_file, locate
 from anpr_stream.sources.pair import Demand, LargeStream, PairedSource
 from anpr_stream.sources.pictures import PictureSource, load_picture
 from anpr_stream.sources.recording import RecordingSource
-from anpr_stream.sources.session import Session
+from anpr_stream.sources.session import EndOfStream, Session
 from anpr_stream.sources.supervise import LiveSource, Watchdog
 from anpr_stream.types import SourceInfo
 
@@ -35,13 +35,13 @@ def open_source(url_or_path: str, settings: SourceSettings, name: str, clock: Cl
             does not answer is no error: the source goes on trying.
     """
     address = locate(url_or_path, settings)
+    if settings.main_url is not None and not address.is_live:
+        raise SourceError(f"{address.shown} is no live camera, so it has no main_url", "source-url")
     if address.kind is Kind.PICTURES:
         return PictureSource(name, address.paths, settings)
     _need_gstreamer()
     if address.is_live:
         return _open_live(address, settings, name, clock or SystemClock())
-    if settings.main_url is not None:
-        raise SourceError(f"{address.shown} is no live camera, so it has no main_url", "source-url")
     return RecordingSource(name, address.paths, settings, lambda path: _play(_clip(path), settings))
 
 
@@ -71,6 +71,8 @@ def probe(url_or_path: str, settings: SourceSettings) -> SourceInfo:
     session = _play(address, settings)
     try:
         return _first(session, address, settings)
+    except EndOfStream:
+        raise SourceError(f"{address.shown} holds no picture", "source-no-video") from None
     finally:
         session.close()
 

@@ -12,6 +12,7 @@ import pytest
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.sources import open_source, probe
+from anpr_stream.sources.session import EndOfStream
 from anpr_stream.types import Frame, SourceState
 from tests.media import FPS, number_in, render, wait_for_end
 
@@ -197,6 +198,26 @@ def test_a_drive_of_bad_clips_fails(tmp_path: Path) -> None:
         list(source.frames())
     assert source.status().state is SourceState.FAILED
     assert "1.avi is no video" in source.status().reason
+
+
+@pytest.mark.parametrize("keep", [0.04, 0.1, 0.15])
+def test_a_header_without_pictures_is_told(tmp_path: Path, keep: float) -> None:
+    assert fault(cut(render(tmp_path / "clip.mkv", frames=20), keep)).reason_slug == "source-damaged"
+
+
+def test_a_video_that_ends_before_its_first_picture_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from anpr_stream.sources.gst_player import Player
+
+    def end(*_: object) -> None:
+        raise EndOfStream
+
+    clip = render(tmp_path / "clip.mkv", frames=3)
+    monkeypatch.setattr(Player, "pull", end)
+    assert "holds no picture" in fault(clip).message
+    with pytest.raises(SourceError, match=r"clip\.mkv holds no picture"):
+        probe(str(clip), PLAIN)
 
 
 def test_probe_says_why_not(tmp_path: Path) -> None:
