@@ -192,6 +192,7 @@ class Player:
         )
         self._waiting: list[tuple[float, Crop, Read]] = []
         self._segment = 0
+        self._scene_since_s = 0.0
 
     def play(self) -> Played:
         """Play it from start to end."""
@@ -222,7 +223,10 @@ class Player:
         is_break = self._is_now(self._scenario.segments, time_s)
         self._segment += is_break
         reason = "cut" if self._is_now(self._scenario.cuts, time_s) else "segment" if is_break else None
-        return SceneChange(reason, 0.9 if moves else 0.0)
+        if reason:
+            self._scene_since_s = time_s
+        is_known = time_s - self._scene_since_s >= self._scenario.settings.cuts.motion_lag_s
+        return SceneChange(reason, (0.9 if moves else 0.0) if is_known else None)
 
     def _is_now(self, times: Iterable[float], time_s: float) -> bool:
         """Tell whether one of the times falls on this step."""

@@ -30,11 +30,12 @@ class SceneChange:
 
     Attributes:
         break_reason: `segment` (the stream broke), `cut` (another scene), or None.
-        motion: share of the scene's edges that moved lately, 0..1; near 1 when the camera moves.
+        motion: share of the scene's edges that moved lately, 0..1; near 1 when the camera moves;
+            None while the scene is too new to tell.
     """
 
     break_reason: str | None = None
-    motion: float = 0.0
+    motion: float | None = 0.0
 
 
 STILL = SceneChange()
@@ -146,9 +147,10 @@ class CutDetector:
             return "cut"
         return "segment" if is_broken else None
 
-    def _motion(self, pts_s: float, look: Look) -> float:
+    def _motion(self, pts_s: float, look: Look) -> float | None:
         queue = self._reference
         queue.append((pts_s, look))
         while len(queue) > 2 and pts_s - queue[1][0] >= self._settings.motion_lag_s:
             queue.popleft()
-        return look.motion(queue[0][1]) if len(queue) > 1 else 0.0
+        is_known = pts_s - queue[0][0] >= self._settings.motion_lag_s
+        return look.motion(queue[0][1]) if is_known else None

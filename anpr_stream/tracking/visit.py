@@ -17,7 +17,7 @@ from anpr_stream.types import Box, Crop, Frame, FusedRead, ListHit, Moment, Read
 _SHORT_S = 0.5
 """Text that stood still for less time before a moving scene may be a plate."""
 _RECENT_S = 1.0
-"""The camera moved lately if it did within this time."""
+"""Text is not told before the camera has stood still for this time, unless it moved itself."""
 
 
 def visit_id(camera: str, moment: Moment, track_id: int) -> str:
@@ -154,7 +154,7 @@ class Visit:
         self.silenced: str | None = None
         self.repeats: Past | None = None
         self._static_s = 0.0
-        self._camera_moved_s = float("-inf")
+        self._suspect_until_s = float("-inf")
         self._agreed: tuple[str, float] | None = None
 
     @property
@@ -190,19 +190,21 @@ class Visit:
         moment, size = Moment(frame.pts_s, frame.utc_s), (frame.width, frame.height)
         self.path.follow(track.box, track.velocity_px_s, moment, now_s, size, places)
 
-    def note_motion(self, motion: float, now_s: float, step_s: float) -> None:
+    def note_motion(self, motion: float | None, now_s: float, step_s: float) -> None:
         """Take how much of the scene moved; text that does not move along is part of the picture."""
         settings = self._settings.visits
         if self.path.moved_heights > settings.burned_in_heights:
-            self._static_s = 0.0
+            self._static_s, self._suspect_until_s = 0.0, float("-inf")
+        elif motion is None:
+            self._suspect_until_s = max(self._suspect_until_s, now_s)
         elif motion >= settings.camera_motion and self.path.seen_s == now_s:
             self._static_s += step_s
-            self._camera_moved_s = now_s
+            self._suspect_until_s = now_s + _RECENT_S
 
     def survive_cut(self, now_s: float) -> None:
         """Take that the same text stood at the same pixels before a hard cut; the second time it is sure."""
         self._static_s += self._settings.visits.burned_in_after_s / 2
-        self._camera_moved_s = now_s
+        self._suspect_until_s = now_s + _RECENT_S
 
     def take(self, crop: Crop, read: Read, other_boxes: tuple[Box, ...], now_s: float) -> None:
         """Take one of its reads."""
@@ -272,8 +274,8 @@ class Visit:
         return "low_confidence" if agreed else "no_agreement"
 
     def _looks_burned_in(self, now_s: float) -> bool:
-        """Tell whether to wait: while the camera moves and the text has not yet, it may be burned in."""
-        return self._static_s > 0.0 and now_s - self._camera_moved_s < _RECENT_S
+        """Tell whether to wait: while the camera moves, or may, and the text has not, it may be burned in."""
+        return now_s <= self._suspect_until_s
 
     def _note_agreement(self, now_s: float) -> None:
         plate = self.text_now()
