@@ -44,7 +44,7 @@ def faults(
     for name, status in cameras.items():
         if status.error:
             yield f"{name}: {status.error}"
-        elif status.source.state in (SourceState.WAITING, SourceState.FAILED):
+        elif status.source.reason or status.source.state in (SourceState.WAITING, SourceState.FAILED):
             yield f"{name}: {status.source.reason or status.source.state.value}"
     for name, error in lanes.items():
         if error:

@@ -35,12 +35,15 @@ def test_faults_come_worst_first() -> None:
         "lost": camera(SourceState.WAITING, reason="connection refused"),
         "hung": camera(SourceState.RUNNING, 99),
         "well": camera(SourceState.RUNNING),
+        "new": camera(SourceState.CONNECTING),
+        "again": camera(SourceState.CONNECTING, reason="closed the connection"),
         "broken": camera(SourceState.RUNNING, error="engine failed"),
     }
     assert list(faults(cameras, {"hook": "HTTP 500", "mqtt": ""}, "disk full", NOW_S)) == [
         "store: disk full",
         "hung: no frame for 99 s and no reason why",
         "lost: connection refused",
+        "again: closed the connection",
         "broken: engine failed",
         "output hook: HTTP 500",
     ]

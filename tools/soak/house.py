@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ class House:
     brokers: dict[str, Server]
     http: int
     daemon: subprocess.Popen[bytes] | None = None
+    _is_full: threading.Event = field(default_factory=threading.Event)
 
     def start_daemon(self) -> None:
         """Start the daemon; `status` tells when it is there."""
@@ -135,17 +137,23 @@ class House:
         return int(text.split("Rss:")[1].split()[0]) / 1024
 
     def fill_disk(self) -> None:
-        """Leave no byte free where the store is."""
-        try:
-            with (self.disk / "filler").open("wb", buffering=0) as filler:
-                while True:
-                    filler.write(bytes(65536))
-        except OSError:
-            return
+        """Leave no byte free where the store is, whatever it deletes, until `free_disk`."""
+        self._is_full.set()
+        threading.Thread(target=self._keep_full, daemon=True).start()
 
     def free_disk(self) -> None:
         """Take the filler away."""
-        (self.disk / "filler").unlink(missing_ok=True)
+        self._is_full.clear()
+
+    def _keep_full(self) -> None:
+        path = self.disk / "filler"
+        with path.open("wb", buffering=0) as filler:
+            while self._is_full.is_set():
+                try:
+                    filler.write(bytes(65536))
+                except OSError:
+                    time.sleep(0.1)
+        path.unlink()
 
 
 @contextmanager
