@@ -27,11 +27,17 @@ FPS = 15
 ROOT = Path(__file__).parents[1]
 LAUNCH = (
     "( appsrc name=in is-live=true format=time caps=video/x-raw,format=BGR,width={},height={},"
-    f"framerate={FPS}/1 ! videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency "
-    f"speed-preset=ultrafast key-int-max={FPS} ! rtph264pay name=pay0 pt=96 config-interval=1 )"
+    f"framerate={FPS}/1 ! videoconvert ! video/x-raw,format=I420 ! {{}} name=pay0 pt=96 )"
 )
-SIZES = {"/live": (WIDTH, HEIGHT), "/main": (2 * WIDTH, 2 * HEIGHT)}
-"""A small and a large stream of one scene: pictures of one moment have one number in both."""
+FAST = f"tune=zerolatency speed-preset=ultrafast key-int-max={FPS}"
+H264 = f"x264enc {FAST} ! rtph264pay config-interval=1"
+STREAMS = {
+    "/live": (WIDTH, HEIGHT, H264),
+    "/main": (2 * WIDTH, 2 * HEIGHT, H264),
+    "/h265": (WIDTH, HEIGHT, f"x265enc log-level=none {FAST} ! rtph265pay config-interval=1"),
+    "/jpeg": (WIDTH, HEIGHT, "jpegenc ! rtpjpegpay"),
+}
+"""Streams of one scene, small and large: pictures of one moment have one number in all of them."""
 
 
 class Camera:
@@ -127,11 +133,11 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_service(args.port)
     server.set_address("127.0.0.1")
-    for path, size in SIZES.items():
+    for path, (width, height, encode) in STREAMS.items():
         factory = GstRtspServer.RTSPMediaFactory()
-        factory.set_launch(LAUNCH.format(*size))
+        factory.set_launch(LAUNCH.format(width, height, encode))
         factory.set_latency(0)
-        factory.connect("media-configure", feed, size)
+        factory.connect("media-configure", feed, (width, height))
         if args.user or args.certificate:
             login(server, factory, args)
         server.get_mount_points().add_factory(path, factory)

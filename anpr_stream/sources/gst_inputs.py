@@ -38,8 +38,9 @@ def _rtsp(address: Address, settings: SourceSettings) -> Any:
         user_id=address.user,
         user_pw=address.password,
         user_agent=USER_AGENT,
-        add_reference_timestamp_meta=True,
     )
+    if source.find_property("add-reference-timestamp-meta"):  # since GStreamer 1.22
+        source.set_property("add-reference-timestamp-meta", True)
     is_tls = address.target.startswith("rtsps:")
     flags = f"{settings.transport}+tls" if is_tls else settings.transport
     Gst.util_set_object_arg(source, "protocols", flags)

@@ -20,7 +20,7 @@ from anpr_stream.interfaces import Source
 from anpr_stream.sources import open_source, probe
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.types import Frame, SourceState
-from tests.media import HEIGHT, WIDTH, number_in, picture
+from tests.media import HEIGHT, WIDTH, can_encode, number_in, picture
 from tests.rtsp_camera import FPS, Camera
 
 pytestmark = pytest.mark.timeout(180)
@@ -61,6 +61,15 @@ def test_frames_come_numbered_and_timed(camera: Camera, transport: str) -> None:
     status = source.status()
     assert (status.state, status.frames, status.reconnects) == (SourceState.ENDED, 20, 0)
     assert frames[-1].index + 1 == 20 + status.dropped.get("newer_frame", 0)
+
+
+@pytest.mark.parametrize(("path", "codec"), [("h265", "H.265"), ("jpeg", "MJPEG")])
+def test_other_codecs_come_over_rtsp(camera: Camera, path: str, codec: str) -> None:
+    if path == "h265" and not can_encode("h265"):
+        pytest.skip("no encoder for H.265")
+    assert probe(camera.url(path), settings()).codec == codec
+    frames = take(open_source(camera.url(path), settings(), "cam"), 5)
+    assert all(number_in(one) < number_in(other) for one, other in pairwise(frames))
 
 
 def test_a_slow_consumer_gets_the_newest_frames(camera: Camera) -> None:
