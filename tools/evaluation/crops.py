@@ -14,10 +14,13 @@ import cv2
 import numpy as np
 
 from anpr_stream.config.models import InferenceSettings, ReaderSettings
-from anpr_stream.inference.select import load_network
+from anpr_stream.errors import ModelError
+from anpr_stream.inference.select import LoadedNetwork, load_network
+from anpr_stream.interfaces import PlateReader
+from anpr_stream.perception.characters import CharacterReader
 from anpr_stream.perception.reader import CtcReader
 from anpr_stream.types import ALPHABET, Crop, Detection, Frame, Image, PixelFormat, Planes
-from anpr_stream.vision.contract import ReaderContract
+from anpr_stream.vision.contract import CharactersContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
 from tools.evaluation.reading import ReadingReport, ReadPlate, confusions, report
 from tools.pack_data import Labelled, labelled_pictures
@@ -66,7 +69,7 @@ def _crops_of(labelled: Labelled) -> Iterator[LabelledCrop]:
         yield LabelledCrop(crop, plate["text"], country, plate.get("lines", 1))
 
 
-def read_crops(reader: CtcReader, crops: Iterator[LabelledCrop]) -> tuple[list[ReadPlate], list[Image]]:
+def read_crops(reader: PlateReader, crops: Iterator[LabelledCrop]) -> tuple[list[ReadPlate], list[Image]]:
     """What `reader` makes of `crops`; also their pictures, for people."""
     plates, pictures = [], []
     while part := list(islice(crops, BATCH)):
@@ -79,6 +82,20 @@ def read_crops(reader: CtcReader, crops: Iterator[LabelledCrop]) -> tuple[list[R
             )
             pictures.append(np.asarray(cv2.resize(labelled.crop.image, TILE), np.uint8))
     return plates, pictures
+
+
+def build_reader(network: LoadedNetwork, settings: ReaderSettings) -> PlateReader:
+    """The reader that a network is made for: whole plates, or character by character.
+
+    Raises:
+        ModelError: the network reads nothing.
+    """
+    contract = network.model.contract
+    if isinstance(contract, CharactersContract):
+        return CharacterReader(network.backend, settings)
+    if not isinstance(contract, ReaderContract):
+        raise ModelError(f"{contract.name}: this is no reader: name one with --model")
+    return CtcReader(network.backend, contract, settings)
 
 
 def contact_sheet(plates: Sequence[ReadPlate], pictures: Sequence[Image], columns: int = 8) -> Image:
@@ -137,11 +154,9 @@ def run(options: argparse.Namespace) -> list[str]:
     inference = InferenceSettings(backend=options.backend, precision=options.precision, threads=1)
     with tempfile.TemporaryDirectory() as folder:
         network = load_network(options.model, inference, Path(folder) / "engines.json")
-    if not isinstance(network.model.contract, ReaderContract):
-        raise SystemExit(f"evaluate: {options.model} is no reader")
     margins = tuple(float(margin) for margin in options.margins.split(",") if margin)
     settings = ReaderSettings(margins=margins, rectify=not options.no_rectify)
-    reader = CtcReader(network.backend, network.model.contract, settings)
+    reader = build_reader(network, settings)
     plates, pictures = read_crops(reader, labelled_crops(options.data, options.split or ["val"]))
     network.backend.close()
     figures = report(plates)
