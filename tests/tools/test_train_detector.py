@@ -21,6 +21,7 @@ TINY = DetectorConfig("tiny", (4, 4, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
 def tiny(monkeypatch):
     monkeypatch.setitem(CONFIGS, "tiny", TINY)
     monkeypatch.setattr(detector_task, "TRAINING_SIZES", ((128, 96),))
+    monkeypatch.setattr(detector_task, "WHOLE_SIZES", ((160, 96),))
     monkeypatch.setattr(detector_task, "INPUT_SIZE", (128, 96))
 
 
@@ -74,6 +75,14 @@ def test_corners_are_given_relative_to_the_box(tmp_path):
     assert batch.targets.boxes.shape[1] == 4
     known = batch.targets.quads[~batch.targets.quads.isnan().any(1)]
     assert bool((known.abs() <= 0.6).all())
+
+
+def test_the_last_part_sees_whole_pictures_as_the_product_does(tiny, tmp_path):
+    scenes = load_scenes(write_streets(tmp_path), "train")
+    early = iter(DetectorStream(scenes, 1, 0, float("inf")))
+    late = iter(DetectorStream(scenes, 1, 0, 0.0))
+    assert {next(early).pictures.shape[3] for _ in range(12)} == {128}
+    assert {next(late).pictures.shape[3] for _ in range(12)} == {128, 160}
 
 
 def test_plates_come_back_in_pixels_of_their_picture(tmp_path):

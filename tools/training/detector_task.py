@@ -30,7 +30,10 @@ INPUT_SIZE: Size = (640, 384)
 
 TRAINING_SIZES: tuple[Size, ...] = ((448, 320), (384, 384), (512, 288), (416, 352), (320, 416), (640, 384))
 CALM_RECIPE = Recipe(mosaic=0.1, exchange=0.15, paste=0.1, whole_zoom=(0.6, 1.6))
-CALM_FULL_SIZE = 0.5
+WHOLE_SIZES: tuple[Size, ...] = ((640, 384), (640, 384), (640, 480), (480, 640))
+"""Inputs as the product makes them of frames of usual aspects; every second batch of the calm last part."""
+
+CALM_WHOLE = 0.5
 WEAKEST = 0.01
 MAX_IOU = 0.45
 MAX_INSIDE = 0.8
@@ -74,8 +77,8 @@ class DetectorStream(IterableDataset[DetectorBatch]):
             calm = time.monotonic() >= self._calm_at_s
             if calm:
                 augmenter.recipe = CALM_RECIPE
-            whole = calm and random.random() < CALM_FULL_SIZE
-            size = INPUT_SIZE if whole else TRAINING_SIZES[random.integers(len(TRAINING_SIZES))]
+            sizes = WHOLE_SIZES if calm and random.random() < CALM_WHOLE else TRAINING_SIZES
+            size = sizes[random.integers(len(sizes))]
             yield collate([augmenter.draw(*size) for _ in range(self._batch)])
 
 
