@@ -11,8 +11,8 @@ from anpr_stream.plates.matching import Confusions
 from anpr_stream.tracking.path import Path, distance_heights
 from anpr_stream.types import Box
 
-_LIMIT = 1000
-"""Most visits remembered; the oldest are forgotten first."""
+_LIMIT = 500
+"""Most visits of each kind remembered; the oldest are forgotten first."""
 _PARKED_HEIGHTS = 2.0
 """Two boxes of one parked plate are at most so far apart."""
 
@@ -43,7 +43,9 @@ class PlaceMemory:
     def __init__(self, settings: VisitSettings, confusions: Confusions) -> None:
         self._settings = settings
         self._confusions = confusions
-        self._past: deque[Past] = deque(maxlen=_LIMIT)
+        # Apart, so that a busy street does not push parked plates out of the memory.
+        self._passed: deque[Past] = deque(maxlen=_LIMIT)
+        self._parked: deque[Past] = deque(maxlen=_LIMIT)
         self._burned: deque[Box] = deque(maxlen=_LIMIT)
 
     def is_same_text(self, one: str, other: str) -> bool:
@@ -52,12 +54,12 @@ class PlaceMemory:
 
     def remember(self, text: str, path: Path) -> None:
         """Note a visit that ended."""
-        self._past.append(Past(text, path, path.is_parked))
+        self._note(Past(text, path, path.is_parked))
 
     def renew(self, past: Past, path: Path) -> None:
         """Note that a visit was repeated, and where it ended this time."""
         self.forget(past)
-        self._past.append(Past(past.text, path, past.is_parked or path.is_parked))
+        self._note(Past(past.text, path, past.is_parked or path.is_parked))
 
     def recall(self, text: str, path: Path) -> Past | None:
         """Return the visit that a plate of this text and way repeats, if there is one."""
@@ -69,8 +71,9 @@ class PlaceMemory:
 
     def forget(self, past: Past) -> None:
         """Drop a visit, e.g. of a parked plate that moved."""
-        if past in self._past:
-            self._past.remove(past)
+        for memory in (self._parked, self._passed):
+            if past in memory:
+                memory.remove(past)
 
     def note_burned_in(self, box: Box) -> None:
         """Note a place where text is part of the picture."""
@@ -81,12 +84,14 @@ class PlaceMemory:
         """Tell whether a box is at a place where text is part of the picture."""
         return any(distance_heights(box, burned) < 0.5 for burned in self._burned)
 
+    def _note(self, past: Past) -> None:
+        (self._parked if past.is_parked else self._passed).append(past)
+
     def _valid(self, path: Path) -> Iterator[Past]:
-        """Return what was not forgotten when a plate came, newest first."""
-        for past in reversed(self._past):
-            limit_s = self._settings.parked_memory_s if past.is_parked else self._settings.revisit_s
-            if path.first_s - past.path.seen_s <= limit_s:
-                yield past
+        """Return what was not forgotten when a plate came: passing ones, then parked, newest first."""
+        settings = self._settings
+        for memory, limit_s in ((self._passed, settings.revisit_s), (self._parked, settings.parked_memory_s)):
+            yield from (past for past in reversed(memory) if path.first_s - past.path.seen_s <= limit_s)
 
     def _repeats(self, past: Past, text: str, path: Path) -> bool:
         is_there = self._stays(past, path) if past.is_parked else past.path.leads_to(path)

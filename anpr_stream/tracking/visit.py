@@ -168,6 +168,11 @@ class Visit:
         return self.path.whereabouts.crossed or self.path.direction
 
     @property
+    def is_contested(self) -> bool:
+        """True while its text is one that a neighbour has the better claim to."""
+        return self.plate is not None and self.plate.text == self.contested
+
+    @property
     def is_burned_in(self) -> bool:
         """True for text that belongs to the picture: the camera moved long enough, the text did not."""
         return self._static_s >= self._settings.visits.burned_in_after_s
@@ -231,9 +236,8 @@ class Visit:
         plate, settings = self.plate, self._settings.visits
         if plate is None or self.fusion.is_truncated:
             return None
-        is_contested = plate.text == self.contested
-        agreeing = settings.twin_agreeing if is_contested else settings.min_agreeing
-        confidence = settings.twin_confidence if is_contested else settings.min_confidence
+        agreeing = settings.twin_agreeing if self.is_contested else settings.min_agreeing
+        confidence = settings.twin_confidence if self.is_contested else settings.min_confidence
         return plate if plate.agreeing_reads >= agreeing and plate.confidence >= confidence else None
 
     def text_at_end(self) -> FusedRead | None:
@@ -242,7 +246,7 @@ class Visit:
         if self.told is not None:
             return plate or self.told_plate
         is_sure = plate is not None and plate.confidence >= self._settings.visits.lone_confidence
-        is_lone = is_sure and not self.fusion.is_truncated and self.contested is None
+        is_lone = is_sure and not self.fusion.is_truncated and not self.is_contested
         return plate if is_lone else self.text_now()
 
     def is_due(self, now_s: float) -> bool:
@@ -256,7 +260,7 @@ class Visit:
     def reason(self) -> str:
         """Return why it has no text."""
         evidence, budget = self.evidence, self._settings.budget
-        if self.contested is not None:
+        if self.is_contested:
             return "conflict"
         if evidence.highest_px < budget.min_plate_height_px:
             return "too_small"

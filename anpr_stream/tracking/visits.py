@@ -32,6 +32,8 @@ from anpr_stream.types import (
 _ONE_PLATE_HEIGHTS = 1.5
 """Two tracks whose boxes are nearer than this follow one plate."""
 _SAME_SPOT_HEIGHTS = 0.25
+_LEAST_CONFIDENCE = 0.3
+"""Texts less sure than this tell nothing about which visits are one."""
 _FRAMES_REMEMBERED = 128
 _RELEASE_HEIGHTS = 3.0
 """A parked plate that moved so far has left its place."""
@@ -179,15 +181,21 @@ class VisitKeeper:
     def _relate(self, visit: Visit) -> None:
         """Find out whether a visit whose text is new or changed belongs to another one."""
         plate = visit.plate
-        if plate is None:
+        if plate is None or plate.confidence < _LEAST_CONFIDENCE:
             return
-        for other in list(self._visits):
-            if other is not visit and other.plate and self._memory.is_same_text(plate.text, other.plate.text):
+        for other in [other for other in self._visits if self._has_text(other, plate.text)]:
+            if other is not visit:
                 older, younger = sorted((visit, other), key=lambda v: v.path.first_s)
                 if self._meet(older, younger):
                     return
         if visit.told is None and visit.silenced != "burned_in":
             self._silence_repetition(visit, plate.text)
+
+    def _has_text(self, visit: Visit, text: str) -> bool:
+        plate = visit.plate
+        if plate is None or plate.confidence < _LEAST_CONFIDENCE:
+            return False
+        return self._memory.is_same_text(plate.text, text)
 
     def _silence_repetition(self, visit: Visit, text: str) -> None:
         if visit.repeats is None or not self._memory.is_same_text(visit.repeats.text, text):
@@ -268,6 +276,7 @@ class VisitKeeper:
             return []
         if plate:
             self._memory.remember(plate.text, visit.path)
+        visit.matched = None
         hits = self._hits(visit, plate) if plate else ()
         reason = None if plate else "burned_in" if is_burned_in else visit.reason()
         return [self._event(visit, EventKind.FINAL, plate, Told.of(visit, plate, hits), reason)]

@@ -91,6 +91,12 @@ def test_a_parking_space_is_known_whatever_the_text(memory: PlaceMemory) -> None
     assert not memory.is_parking_space(visit(HERE, 110.0, 111.0, drive_to=FAR))
 
 
+def test_a_busy_street_does_not_make_parked_plates_forgotten(memory: PlaceMemory) -> None:
+    for number in range(2000):
+        memory.remember(f"CD{number:04d}", visit(FAR, 101.0 + number, 102.0 + number))
+    assert memory.recall("XY7788", visit(HERE, 3000.0, 3001.0)) is not None
+
+
 def test_places_of_burned_in_text(memory: PlaceMemory) -> None:
     assert not memory.is_burned_in(HERE)
     memory.note_burned_in(HERE)

@@ -18,6 +18,8 @@ from anpr_stream.types import (
     Event,
     EventKind,
     Frame,
+    FusedRead,
+    ListHit,
     Moment,
     Track,
     TrackState,
@@ -199,3 +201,20 @@ def test_what_holds_for_every_visit(raw: dict[str, object]) -> None:
         for before, after in pairwise(events[:-1]):
             assert told(before) != told(after), "no update without a change"
         assert all(event.last_seen.pts_s >= event.first_seen.pts_s for event in events)
+
+
+def test_lists_that_change_while_a_plate_is_in_view_count_at_its_end() -> None:
+    class Lists:
+        known: tuple[ListHit, ...] = ()
+
+        def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
+            return self.known
+
+    lists = Lists()
+    keeper = VisitKeeper("gate", lists=lists)
+    frame = make_frame(0)
+    keeper.update(frame, [track()])
+    (new,) = keeper.update(make_frame(1), [track()], [(crop(frame), make_read("AB1234"))] * 4)
+    lists.known = (ListHit("staff", "allow", "AB1234", 0.0),)
+    (final,) = keeper.end()
+    assert (new.list_hits, final.list_hits) == ((), lists.known)
