@@ -92,10 +92,17 @@ class PictureSettings(Section):
     """More work for single pictures, which have no second frame."""
 
     thresholds: tuple[float, ...] = (0.45, 0.35, 0.25, 0.15, 0.1)
-    """Thresholds of the detector, tried from the highest until a plate is found."""
+    """Confidences of the detector from which on plates are read, step by step until a text is sure. Plates
+    below the highest one are reported only with a sure text, or if there is no other. Lower last steps find
+    more and cost time in pictures without a plate."""
+
+    sure: float = Field(default=0.6, ge=0, le=1)
+    """A text with this confidence ends the search. Too high searches on for nothing, too low is content with
+    half a plate."""
 
     larger_input_px: int = Field(default=960, ge=0, le=2048)
-    """Input of a second pass where the first found nothing; 0 leaves it out. Finds far plates, costs time."""
+    """Input of a second search where the first gave no sure text; 0 leaves it out. Finds far plates, costs
+    time."""
 
     margins: tuple[float, ...] = (0.0, 0.05, 0.1)
     """Margins that are read and averaged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -38,21 +38,24 @@ class YoloDetector:
         """
         return self._detect(frames, self._settings.input_px)
 
-    def detect_falling(self, frame: Frame, settings: PictureSettings | None = None) -> list[Detection]:
-        """Search a single picture with falling thresholds, then once more in a larger input.
+    def search(self, frame: Frame, settings: PictureSettings | None = None) -> Iterator[list[Detection]]:
+        """Search a single picture ever harder: falling thresholds, then the same in a larger input.
 
-        The highest threshold that any plate reaches decides which plates are reported: a clear plate is not
-        joined by doubtful ones, and a doubtful one is better than none.
+        Yields the plates of one step after the other, none twice from one input, so that whoever reads them
+        can stop at the first clear text. A plate may come again from the larger input, with a better box.
 
         Raises:
             BackendError: the engine failed.
         """
         settings = settings or PictureSettings()
-        found: list[Detection] = []
-        for input_px in (self._settings.input_px, settings.larger_input_px):
-            if input_px and not found:
-                found = strongest(self._detect([frame], input_px)[0], settings.thresholds)
-        return found
+        for input_px in filter(None, (self._settings.input_px, settings.larger_input_px)):
+            (plates,) = self._detect([frame], input_px)
+            higher = float("inf")
+            for threshold in sorted(settings.thresholds, reverse=True):
+                step = [plate for plate in plates if threshold <= plate.confidence < higher]
+                higher = threshold
+                if step:
+                    yield step
 
     def _detect(self, frames: Sequence[Frame], longest_px: int) -> list[list[Detection]]:
         """Run frames of equal input size together."""
@@ -103,15 +106,6 @@ class YoloDetector:
                 quad = None if corners is None else _quad(corners[index])
                 found.append(Detection(clipped, score, quad))
         return found
-
-
-def strongest(plates: Sequence[Detection], thresholds: Sequence[float]) -> list[Detection]:
-    """Return the plates that reach the highest threshold which any of them reaches."""
-    for threshold in sorted(thresholds, reverse=True):
-        found = [plate for plate in plates if plate.confidence >= threshold]
-        if found:
-            return found
-    return []
 
 
 def _box(edges: Sequence[float]) -> Box:

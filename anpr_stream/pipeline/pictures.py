@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from anpr_stream.config.schema import Settings
 from anpr_stream.pipeline.networks import Networks
-from anpr_stream.types import ALPHABET, Crop, Detection, Frame, Read
+from anpr_stream.types import ALPHABET, Detection, Frame, Read
 from anpr_stream.vision.crops import cut_crop
+from anpr_stream.vision.geometry import iou
+
+SAME_PLATE_IOU = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +25,8 @@ class PicturePlate:
 
     @property
     def rank(self) -> float:
-        """How sure it is that this is a plate with this text."""
-        return self.detection.confidence * self.read.confidence
+        """How sure it is that this is a plate with this text; an unread one comes last."""
+        return self.detection.confidence * self.read.confidence if self.read.text else 0.0
 
     @property
     def char_confidences(self) -> tuple[float, ...]:
@@ -36,12 +42,35 @@ def for_pictures(settings: Settings) -> Settings:
 
 
 def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[PicturePlate]:
-    """Find and read all plates of a picture, the surest first.
+    """Find and read the plates of a picture, the surest first.
+
+    The search goes on, with weaker plates and then a larger input, until a text is sure. Doubtful plates are
+    told only with a sure text, or the best of them where there is nothing else.
 
     Raises:
         BackendError: an engine failed.
     """
-    found = networks.detector.detect_falling(frame, settings.pictures)
-    crops: list[Crop] = [cut_crop(frame, detection) for detection in found]
-    plates = [PicturePlate(*pair) for pair in zip(found, networks.reader.read(crops), strict=True)]
-    return sorted(plates, key=lambda plate: -plate.rank)
+    sure, clear = settings.pictures.sure, max(settings.pictures.thresholds)
+    plates: list[PicturePlate] = []
+    for found in networks.detector.search(frame, settings.pictures):
+        crops = [cut_crop(frame, detection) for detection in found]
+        plates += [PicturePlate(*pair) for pair in zip(found, networks.reader.read(crops), strict=True)]
+        if any(_is_sure(plate, sure) for plate in plates):
+            break
+    plates = _distinct(sorted(plates, key=lambda plate: -plate.rank))
+    told = [plate for plate in plates if plate.detection.confidence >= clear or _is_sure(plate, sure)]
+    return told or plates[:1]
+
+
+def _is_sure(plate: PicturePlate, sure: float) -> bool:
+    return bool(plate.read.text) and plate.read.confidence >= sure
+
+
+def _distinct(plates: Sequence[PicturePlate]) -> list[PicturePlate]:
+    """Leave out plates that lie over a better one: both searches may have found it."""
+    kept: list[PicturePlate] = []
+    for plate in plates:
+        boxes = np.array([better.detection.box for better in kept], np.float32).reshape(-1, 4)
+        if not (iou(np.array([plate.detection.box], np.float32), boxes) > SAME_PLATE_IOU).any():
+            kept.append(plate)
+    return kept

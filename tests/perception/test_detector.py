@@ -3,8 +3,8 @@ import pytest
 
 from anpr_stream.config.models import DetectorSettings, PictureSettings
 from anpr_stream.interfaces import PlateDetector
-from anpr_stream.perception.detector import YoloDetector, strongest
-from anpr_stream.types import Detection, Frame, PixelFormat, Planes
+from anpr_stream.perception.detector import YoloDetector
+from anpr_stream.types import Frame, PixelFormat, Planes
 from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.letterbox import fit
 from tests.networks import ANCHORS, FakeBackend
@@ -133,40 +133,34 @@ def test_engines_that_take_frames_get_frames_and_places():
     assert found[1][0].box[0] == pytest.approx((20.5 * 8 - 6) / scale, abs=1e-3)
 
 
-def detection(confidence):
-    return Detection((0.0, 0.0, 10.0, 5.0), confidence)
+def steps(plates, settings=None):
+    return [[round(plate.confidence, 2) for plate in step] for step in plates.search(frame(), settings)]
 
 
-@pytest.mark.parametrize(
-    ("confidences", "expected"),
-    [
-        ([0.9, 0.46, 0.3], [0.9, 0.46]),
-        ([0.4, 0.36, 0.2], [0.4, 0.36]),
-        ([0.12], [0.12]),
-        ([0.05], []),
-        ([], []),
-    ],
-)
-def test_the_highest_threshold_reached_decides(confidences, expected):
-    found = strongest([detection(value) for value in confidences], (0.1, 0.45, 0.35, 0.25))
-    assert [plate.confidence for plate in found] == expected
+def logit(confidence):
+    return float(np.log(confidence / (1 - confidence)))
 
 
-def test_a_picture_with_a_clear_plate_is_searched_once():
-    plates, backend = detector((0, 20, 10, 3.0), (0, 40, 10, -1.5))
-    assert len(plates.detect_falling(frame())) == 1
+def test_a_picture_is_searched_with_falling_thresholds_and_then_larger():
+    cells = [(0, 10 + 10 * place, 10, logit(value)) for place, value in enumerate((0.9, 0.46, 0.3, 0.12))]
+    plates, backend = detector(*cells)
+    assert steps(plates) == 2 * [[0.9, 0.46], [0.3], [0.12]]
+    assert [images.shape[3] for images in backend.asked] == [640, 960]
+
+
+def test_the_larger_input_costs_nothing_where_the_first_step_is_enough():
+    plates, backend = detector((0, 20, 10, 3.0))
+    assert len(next(plates.search(frame()))) == 1
     assert len(backend.asked) == 1
 
 
-def test_a_picture_without_a_plate_is_searched_again_larger():
+def test_a_plate_that_only_the_larger_input_shows():
     seen_only_large = FakeBackend(lambda i: heads(i, [(0, 20, 10, 0.0)] if i.shape[3] > 640 else []))
-    plates = YoloDetector(seen_only_large, CONTRACT)
-    (plate,) = plates.detect_falling(frame(), PictureSettings(larger_input_px=960))
-    assert [images.shape[3] for images in seen_only_large.asked] == [640, 960]
+    ((plate,),) = YoloDetector(seen_only_large, CONTRACT).search(frame())
     assert plate.box[0] == pytest.approx((20.5 * 8 - 6) * 1280 / 960, abs=1)
 
 
-def test_the_second_search_can_be_left_out():
+def test_the_larger_input_can_be_left_out():
     plates, backend = detector()
-    assert plates.detect_falling(frame(), PictureSettings(larger_input_px=0)) == []
+    assert steps(plates, PictureSettings(larger_input_px=0)) == []
     assert len(backend.asked) == 1

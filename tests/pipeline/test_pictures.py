@@ -1,0 +1,105 @@
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from anpr_stream.config.schema import Settings
+from anpr_stream.pipeline.networks import Networks
+from anpr_stream.pipeline.pictures import for_pictures, read_picture
+from anpr_stream.types import ALPHABET, Candidate, Detection, Frame, PixelFormat, Planes, Read
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)
+FRAME = Frame("p", 0, 0.0, 0.0, 400, 200, Planes(PixelFormat.BGR, (IMAGE,)))
+
+
+def plate(x, confidence):
+    return Detection((float(x), 50.0, x + 80.0, 70.0), confidence)
+
+
+@dataclass
+class Steps:
+    """A detector that finds plates in steps and knows how far it was asked."""
+
+    steps: list
+    asked: int = 0
+
+    def search(self, frame, settings):
+        for step in self.steps:
+            self.asked += 1
+            yield step
+
+
+@dataclass
+class ReadsByPlace:
+    """Reads each plate as told by its left edge: (text, confidence)."""
+
+    texts: dict
+    crops: list = field(default_factory=list)
+
+    def read(self, crops):
+        self.crops += crops
+        return [read(*self.texts.get(crop.detection.box[0], ("", 0.9))) for crop in crops]
+
+
+def read(text, confidence):
+    rows = np.zeros((len(text), 36), np.float32)
+    for row, character in zip(rows, text, strict=True):
+        row[ALPHABET.index(character)] = 0.75
+    return Read(text, confidence, rows, (len(text),), (Candidate(text, confidence),))
+
+
+def run(steps, texts):
+    detector, reader = Steps(steps), ReadsByPlace(texts)
+    plates = read_picture(FRAME, Networks(detector, reader), Settings())
+    return [(entry.read.text, entry.detection.confidence) for entry in plates], detector.asked
+
+
+def test_a_sure_text_ends_the_search():
+    found, asked = run([[plate(10, 0.9)], [plate(200, 0.3)]], {10.0: ("AB1", 0.8), 200.0: ("CD2", 0.9)})
+    assert (found, asked) == ([("AB1", 0.9)], 1)
+
+
+def test_the_search_goes_on_until_a_text_is_sure():
+    found, asked = run(
+        [[plate(10, 0.9)], [plate(200, 0.3)], [plate(300, 0.2)]], {10.0: ("AB1", 0.2), 200.0: ("CD2", 0.9)}
+    )
+    assert (found, asked) == ([("CD2", 0.3), ("AB1", 0.9)], 2)
+
+
+def test_doubtful_plates_are_told_only_with_a_sure_text():
+    found, _ = run([[plate(10, 0.3), plate(200, 0.2)]], {10.0: ("AB1", 0.7), 200.0: ("CD2", 0.3)})
+    assert found == [("AB1", 0.3)]
+
+
+def test_the_best_doubtful_plate_is_better_than_none():
+    found, _ = run([[plate(10, 0.3)], [plate(200, 0.2)]], {10.0: ("AB1", 0.2), 200.0: ("CD2", 0.5)})
+    assert found == [("CD2", 0.2)]
+
+
+def test_an_unread_plate_comes_last_however_sure_its_emptiness():
+    found, _ = run([[plate(10, 0.9), plate(200, 0.5)]], {200.0: ("CD2", 0.3)})
+    assert found == [("CD2", 0.5), ("", 0.9)]
+
+
+def test_an_empty_text_is_not_sure():
+    assert run([[plate(10, 0.9)], [plate(200, 0.3)]], {})[1] == 2
+
+
+def test_a_plate_found_twice_is_told_once_with_its_better_read():
+    found, _ = run([[plate(10, 0.9)], [plate(12, 0.8)]], {10.0: ("AB1", 0.3), 12.0: ("AB12", 0.9)})
+    assert found == [("AB12", 0.8)]
+
+
+def test_nothing_found():
+    assert run([], {}) == ([], 0)
+
+
+def test_characters_have_their_own_confidence():
+    plates = read_picture(
+        FRAME, Networks(Steps([[plate(10, 0.9)]]), ReadsByPlace({10.0: ("A8", 0.9)})), Settings()
+    )
+    assert plates[0].char_confidences == (pytest.approx(0.75), pytest.approx(0.75))
+
+
+def test_pictures_are_read_with_their_own_margins():
+    assert for_pictures(Settings()).reader.margins == Settings().pictures.margins
