@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
 from anpr_stream.config.tracking import CutSettings
 from anpr_stream.types import FloatArray, Image
@@ -54,7 +55,8 @@ def thumbnail(luma: Image) -> FloatArray:
     rows = (np.arange(2 * ROWS) * height) // (2 * ROWS)
     columns = (np.arange(2 * COLUMNS) * width) // (2 * COLUMNS)
     samples = luma[np.ix_(rows, columns)].astype(np.float32)
-    cells: FloatArray = samples.reshape(ROWS, 2, COLUMNS, 2).mean(axis=(1, 3))
+    pairs = samples[::2] + samples[1::2]
+    cells: FloatArray = (pairs[:, ::2] + pairs[:, 1::2]) / np.float32(4.0)
     return cells
 
 
@@ -70,7 +72,7 @@ class Look:
         # Sky above and road below are in every picture: without the rows' means they do not count.
         layout = (cells - cells.mean(axis=1, keepdims=True)) * _WINDOW
         self._energy = float(np.vdot(layout, layout))
-        self._spectrum = np.fft.rfft2(layout)
+        self._spectrum = fft.rfft2(layout)
 
     @property
     def is_flat(self) -> bool:
@@ -83,7 +85,7 @@ class Look:
         One minus the peak of the cross-correlation: a camera's motion moves the peak, light scales
         both pictures, only another scene lowers it.
         """
-        correlation = np.fft.irfft2(self._spectrum * before._spectrum.conj(), s=(ROWS, COLUMNS))
+        correlation = fft.irfft2(self._spectrum * before._spectrum.conj(), s=(ROWS, COLUMNS))
         norm = (self._energy * before._energy) ** 0.5
         return min(1.0, max(0.0, 1.0 - float(correlation.max()) / norm)) if norm > 0.0 else 0.0
 
