@@ -96,21 +96,28 @@ class Mosquitto(Server):
 class Redis(Server):
     """Keeps its stream over restarts."""
 
-    def __init__(self, password: str | None = None) -> None:
+    def __init__(self, password: str | None = None, tls: tuple[Path, Path] | None = None) -> None:
         super().__init__()
-        self._password = ["--requirepass", password] if password else []
+        self._more = ["--requirepass", password] if password else []
+        self._ports = ["--port", str(self.port)]
+        if tls is not None:
+            self._ports = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            self._more += ["--tls-cert-file", str(tls[0]), "--tls-key-file", str(tls[1])]
+            self._more += ["--tls-ca-cert-file", str(tls[0])]
 
     def command(self) -> Sequence[str]:
         files = ["--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
-        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", *files, *self._password]
+        return ["redis-server", *self._ports, "--bind", "127.0.0.1", *files, *self._more]
 
 
 class Nats(Server):
     """With JetStream on disk."""
 
-    def __init__(self, password: str | None = None) -> None:
+    def __init__(self, password: str | None = None, tls: tuple[Path, Path] | None = None) -> None:
         super().__init__()
-        self._password = ["--user", "anpr", "--pass", password] if password else []
+        self._more = ["--user", "anpr", "--pass", password] if password else []
+        if tls is not None:
+            self._more += ["--tls", "--tlscert", str(tls[0]), "--tlskey", str(tls[1])]
 
     def command(self) -> Sequence[str]:
         program = shutil.which("nats-server") or "/usr/sbin/nats-server"
@@ -123,7 +130,7 @@ class Nats(Server):
             "-js",
             "-sd",
             str(self.folder / "js"),
-            *self._password,
+            *self._more,
         ]
 
 
@@ -132,8 +139,9 @@ class PostgreSql(Server):
 
     stop_signal = signal.SIGINT
 
-    def __init__(self) -> None:
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         super().__init__()
+        self._tls: list[str] = []
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
@@ -151,6 +159,12 @@ class PostgreSql(Server):
             "--locale=C",
         ]
         subprocess.run(self._as_owner(init), check=True, stdout=subprocess.DEVNULL)
+        if tls is not None:
+            for name, source in zip(("server.crt", "server.key"), tls, strict=True):
+                shutil.copy(source, self._data / name)
+                (self._data / name).chmod(0o600)
+                shutil.chown(self._data / name, self._data.owner(), self._data.group())
+            self._tls = ["-c", "ssl=on"]
 
     @property
     def dsn(self) -> str:
@@ -158,6 +172,7 @@ class PostgreSql(Server):
 
     def command(self) -> Sequence[str]:
         options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder), "-c", "fsync=off"]
+        options += self._tls
         return self._as_owner(["postgres", "-D", str(self._data), *options])
 
     def is_ready(self) -> bool:

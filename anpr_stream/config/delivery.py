@@ -169,7 +169,8 @@ class Postgres(Section):
     """A PostgreSQL server."""
 
     dsn: Address = "postgresql://127.0.0.1:5432/anpr"
-    """`postgresql://user@host:port/database?sslmode=verify-full`; see libpq for its keys."""
+    """`postgresql://user@host:port/database`, with libpq's keys. Another machine's certificate is
+    verified unless the address says otherwise: `?sslmode=disable` in a network that is yours alone."""
     password: SecretStr | None = None
     """Password at the server."""
 

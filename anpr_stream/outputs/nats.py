@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from nats.aio.client import Client
@@ -16,6 +17,8 @@ from nats.js.errors import NotFoundError
 from anpr_stream.config.delivery import NatsOutput, reveal
 from anpr_stream.outputs.tls import tls_context
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, away, token
+
+CLOSE_LIMIT_S = 2.0
 
 
 class NatsTransport:
@@ -102,7 +105,9 @@ class NatsTransport:
     async def _drop(self) -> None:
         client, self._client, self._stream = self._client, None, None
         if client is not None:
-            await client.close()
+            # After a failed handshake the library waits for ever for the end of the connection.
+            with suppress(asyncio.TimeoutError, OSError, NatsError):
+                await asyncio.wait_for(client.close(), CLOSE_LIMIT_S)
 
     async def _note(self, error: Exception) -> None:
         """Keep why a server was left; what `send` meets says only that there is none."""

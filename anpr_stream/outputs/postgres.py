@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from anpr_stream.config.delivery import Postgres, PostgresOutput, reveal
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, away
@@ -39,15 +40,29 @@ def connect(settings: Postgres, timeout_s: float) -> psycopg.Connection:
     Raises:
         psycopg.OperationalError: it cannot be reached or refuses us.
     """
-    return psycopg.connect(
+    address = make_conninfo(
         settings.dsn,
+        **verified_tls(settings.dsn),
         password=reveal(settings.password),
         connect_timeout=max(2, int(timeout_s)),
         options=f"-c statement_timeout={int(timeout_s * 1000)}",
         tcp_user_timeout=int(timeout_s * 1000),
-        autocommit=True,
         application_name="anpr-stream",
     )
+    return psycopg.connect(address, autocommit=True)
+
+
+def verified_tls(dsn: str) -> dict[str, str]:
+    """Return the keys that make a connection to another machine a verified one, unless the DSN decides.
+
+    The library's own default takes any certificate, and none if there is none.
+    """
+    keys = conninfo_to_dict(dsn)
+    host = str(keys.get("host") or "")
+    is_this_machine = not host or host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
+    if "sslmode" in keys or is_this_machine:
+        return {}
+    return {"sslmode": "verify-full", "sslrootcert": str(keys.get("sslrootcert") or "system")}
 
 
 class PostgresTransport:

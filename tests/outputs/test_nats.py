@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import nats
@@ -12,6 +13,7 @@ from anpr_stream.config.delivery import NatsOutput
 from anpr_stream.outputs.nats import NatsTransport
 from anpr_stream.outputs.transport import Message, Verdict
 from tests.brokers import Nats, free_port
+from tests.certificates import make_certificate
 from tests.outputs.messages import ALL_GOOD, messages, verdicts
 
 
@@ -90,4 +92,15 @@ def test_a_wrong_password_is_told_and_never_shown() -> None:
         assert (result.verdict, "uthorization" in result.error) == (Verdict.AWAY, True)
         assert "s3cret" not in result.error
         with transport_to(own.port, username="anpr", password="right") as transport:
+            assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+
+
+def test_tls_is_verified(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    with Nats(tls=files) as own:
+        servers = [f"tls://127.0.0.1:{own.port}"]
+        with transport_to(0, servers=servers) as transport:
+            (result,) = transport.send(messages("a"))
+            assert (result.verdict, "CERTIFICATE_VERIFY_FAILED" in result.error) == (Verdict.AWAY, True)
+        with transport_to(0, servers=servers, tls={"ca_file": files[0]}) as transport:
             assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from anpr_stream.config.delivery import PostgresOutput
-from anpr_stream.outputs.postgres import PostgresTransport
+from anpr_stream.outputs.postgres import PostgresTransport, verified_tls
 from anpr_stream.outputs.transport import Message, Verdict
 from tests.brokers import PostgreSql, free_port
+from tests.certificates import make_certificate
 from tests.outputs.messages import ALL_GOOD, messages, verdicts
 
 
@@ -76,3 +78,31 @@ def test_a_server_that_is_not_there_is_away_and_no_password_is_shown() -> None:
         (result,) = transport.send(messages("a"))
     assert result.verdict is Verdict.AWAY
     assert "s3cret" not in result.error
+
+
+@pytest.mark.parametrize(
+    ("dsn", "expected"),
+    [
+        ("postgresql://127.0.0.1/a", {}),
+        ("postgresql:///a?host=/run/postgresql", {}),
+        ("postgresql://db.example/a?sslmode=disable", {}),
+        ("postgresql://db.example/a", {"sslmode": "verify-full", "sslrootcert": "system"}),
+        ("postgresql://db.example/a?sslrootcert=/ca", {"sslmode": "verify-full", "sslrootcert": "/ca"}),
+    ],
+)
+def test_another_machine_is_verified_unless_the_address_says_otherwise(
+    dsn: str, expected: dict[str, str]
+) -> None:
+    assert verified_tls(dsn) == expected
+
+
+def test_tls_is_verified(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    with PostgreSql(tls=files) as own:
+        # A name that is not this machine's by its letters, so that the default counts.
+        dsn = own.dsn.replace("127.0.0.1", "127.0.0.2").replace("/postgres", "/postgres?hostaddr=127.0.0.1")
+        with transport_to(dsn) as transport:
+            (result,) = transport.send(messages("a"))
+            assert (result.verdict, "certificate verify failed" in result.error) == (Verdict.AWAY, True)
+        with transport_to(f"{own.dsn}?sslmode=verify-full&sslrootcert={files[0]}") as transport:
+            assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

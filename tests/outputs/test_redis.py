@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from anpr_stream.config.delivery import RedisOutput
 from anpr_stream.outputs.redis import RedisTransport
 from anpr_stream.outputs.transport import Verdict
 from tests.brokers import Redis, free_port
+from tests.certificates import make_certificate
 from tests.outputs.messages import ALL_GOOD, messages, verdicts
 
 
@@ -78,3 +80,15 @@ def test_a_server_that_is_not_there_is_away() -> None:
     with transport_to(free_port()) as transport:
         (result,) = transport.send(messages("a"))
     assert (result.verdict, "refused" in result.error) == (Verdict.AWAY, True)
+
+
+def test_tls_is_verified(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    with Redis(password="right", tls=files) as own:
+        url = f"rediss://127.0.0.1:{own.port}/0"
+        with transport_to(0, url=url) as transport:
+            (result,) = transport.send(messages("a"))
+            assert (result.verdict, "CERTIFICATE_VERIFY_FAILED" in result.error) == (Verdict.AWAY, True)
+        for tls in ({"ca_file": files[0]}, {"verify": False}):
+            with transport_to(0, url=url, tls=tls) as transport:
+                assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

@@ -115,10 +115,13 @@ def test_a_visit_in_view_at_sigterm_is_ended_within_ten_seconds(config: Path) ->
 
 def test_systemd_and_people_hear_how_it_is(config: Path) -> None:
     with running(config) as daemon:
+        wait_for_events(daemon)
         daemon.wait_for("STATUS=1 of 1 cameras running\nWATCHDOG=1")
         status = ask_status(config.parent / "store" / "status.sock")
         assert status["summary"] == "1 of 1 cameras running"
         assert status["cameras"]["gate"]["frames"] > 0
+        assert status["cameras"]["gate"]["events"] > 0
+        assert status["cameras"]["gate"]["latency_p95_s"] is not None
         assert "onnxruntime" in status["networks"]["stub-reader"]
 
 
