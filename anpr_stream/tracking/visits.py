@@ -119,7 +119,8 @@ class VisitKeeper:
         for visit in self._visits:
             visit.note_motion(scene.motion, self._now_s, step_s)
         for visit in self._take(reads):
-            self._relate(visit)
+            if visit in self._visits:  # relating another one may have made this one part of it
+                self._relate(visit)
         return self._events()
 
     def end(self) -> list[Event]:

@@ -218,3 +218,14 @@ def test_lists_that_change_while_a_plate_is_in_view_count_at_its_end() -> None:
     lists.known = (ListHit("staff", "allow", "AB1234", 0.0),)
     (final,) = keeper.end()
     assert (new.list_hits, final.list_hits) == ((), lists.known)
+
+
+def test_two_tracks_of_one_plate_whose_reads_come_together_become_one_visit() -> None:
+    keeper = VisitKeeper("gate")
+    beside = make_box(903, 601, 24)
+    stay(keeper, 0, 5, track(1), track(2, beside))
+    frame = make_frame(5)
+    reads = [(crop(frame), make_read("AB1234")), (crop(frame, 2, beside), make_read("AB1234"))]
+    keeper.update(frame, [track(1), track(2, beside)], reads)
+    assert keeper.take_counts()["joined"] == 1
+    assert keeper.plate(1) == keeper.plate(2)
