@@ -67,7 +67,7 @@ class Session:
             for group in self._groups():
                 self._watch(group, annotator)
         if self._visits is not None:
-            Console().print(self._visits.table())
+            Console(soft_wrap=True).print(self._visits.table())
         return stopping.exit_code or self._report()
 
     def _sinks(self) -> list[Sink]:

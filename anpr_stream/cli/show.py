@@ -18,7 +18,7 @@ from anpr_stream.types import Event, EventKind, Frame
 
 LIVE_ROWS = 15
 REFRESH_HZ = 4
-COLUMNS = ("time", "camera", "plate", "sure", "reads", "format", "way", "seen", "")
+COLUMNS = ("UTC", "camera", "plate", "sure", "reads", "format", "way", "seen", "")
 
 
 class VisitTable:
@@ -50,7 +50,9 @@ class VisitTable:
         """Return the newest visits, or all of them."""
         with self._lock:
             events = list(self._visits.values())
-        table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in COLUMNS:
+            table.add_column(column, no_wrap=True)
         for event in events[-rows:] if rows else events:
             table.add_row(*_row(event))
         return table
@@ -59,7 +61,7 @@ class VisitTable:
 def _row(event: Event) -> tuple[str, ...]:
     plate = event.plate
     return (
-        utc_text(event.first_seen.utc_s).replace("T", " ").removesuffix("Z"),
+        utc_text(event.first_seen.utc_s)[5:19].replace("T", " "),
         event.camera,
         plate.text if plate else f"({event.reason})",
         f"{plate.confidence:.1%}" if plate else "",
