@@ -81,7 +81,10 @@ def path_text(path: KeyPath) -> str:
     """Return a key path as people write it, e.g. `cameras.gate.zones[2]`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if part.isprintable() else f".{part!r}"
     return text.removeprefix(".")
 
 

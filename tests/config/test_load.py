@@ -75,6 +75,11 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, fault: 
     assert faults_of(text) == [fault]
 
 
+def test_a_key_that_would_break_the_line_is_shown_quoted() -> None:
+    (fault,) = faults_of('flow: {"\\r": 1}')
+    assert fault.startswith("a.yaml:1: flow.'\\r': unknown key")
+
+
 def test_a_fault_above_the_cameras_is_told_once_not_for_each_camera() -> None:
     assert faults_of("flow: {frames_waiting: 0}\ncameras:\n  a: {url: a.mp4}\n  b: {url: b.mp4}\n") == [
         "a.yaml:1: flow.frames_waiting: input should be greater than or equal to 1, not 0"
