@@ -19,8 +19,10 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
+import numpy as np  # noqa: E402
 from gi.repository import Gio, GLib, Gst, GstRtspServer  # noqa: E402
 
+from anpr_stream.types import Image  # noqa: E402
 from tests.media import HEIGHT, WIDTH, picture, timed_buffer  # noqa: E402
 
 FPS = 15
@@ -36,8 +38,22 @@ STREAMS = {
     "/main": (2 * WIDTH, 2 * HEIGHT, H264),
     "/h265": (WIDTH, HEIGHT, f"x265enc log-level=none {FAST} ! rtph265pay config-interval=1"),
     "/jpeg": (WIDTH, HEIGHT, "jpegenc ! rtpjpegpay"),
+    "/gate": (640, 360, H264),
+    "/gate-main": (1280, 720, H264),
 }
-"""Streams of one scene, small and large: pictures of one moment have one number in all of them."""
+"""Streams of one scene, small and large: pictures of one moment have one number in all of them. At the
+gate a magenta plate passes instead, again and again."""
+PASS_PICTURES = 90
+
+
+def passing(number: int, width: int, height: int) -> Image:
+    """A still grey scene that a magenta plate of a tenth of its width crosses."""
+    image = np.full((height, width, 3), 110, np.uint8)
+    image[:, :: width // 20] = 60
+    left = (40 + 6 * (number % PASS_PICTURES)) * width // 640
+    top, tall, wide = 200 * height // 360, 32 * height // 360, 64 * width // 640
+    image[top : top + tall, left : left + wide] = (255, 0, 255)
+    return image
 
 
 class Camera:
@@ -85,10 +101,10 @@ class Camera:
         self.die()
 
 
-def feed(
-    _factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia, size: tuple[int, int]
-) -> None:
+def feed(_factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia, path: str) -> None:
     """Give each new viewer numbered pictures, at the camera's pace."""
+    width, height, _ = STREAMS[path]
+    draw = passing if path.startswith("/gate") else picture
     source = media.get_element().get_by_name("in")
 
     def push() -> None:
@@ -96,7 +112,8 @@ def feed(
         for number in range(first, first + (1 << 12)):
             time.sleep(max(0.0, number / FPS - time.monotonic()))
             time_s = (number - first) / FPS
-            buffer = timed_buffer(picture(number % (1 << 12), *size), time_s, [time_s], 0)
+            image = draw(number % (1 << 12), width, height)
+            buffer = timed_buffer(image, time_s, [time_s], 0)
             if source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
                 return
 
@@ -137,7 +154,7 @@ def main() -> None:
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(LAUNCH.format(width, height, encode))
         factory.set_latency(0)
-        factory.connect("media-configure", feed, (width, height))
+        factory.connect("media-configure", feed, path)
         if args.user or args.certificate:
             login(server, factory, args)
         server.get_mount_points().add_factory(path, factory)
