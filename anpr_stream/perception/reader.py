@@ -38,8 +38,8 @@ class CtcReader:
         logits = self._run([(crop, margin) for crop in crops for margin in self._margins])
         probabilities = softmax(logits, self._contract.temperature)
         reads = [self._decode(steps) for steps in probabilities]
-        count = len(self._margins)
-        return [mix(reads[start : start + count]) for start in range(0, len(reads), count)]
+        count, most = len(self._margins), self._settings.max_candidates
+        return [mix(reads[start : start + count], most) for start in range(0, len(reads), count)]
 
     def _decode(self, probabilities: FloatArray) -> Read:
         settings = self._settings

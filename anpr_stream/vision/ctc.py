@@ -234,7 +234,7 @@ def _join(lines: list[Line], max_candidates: int) -> list[tuple[Indices, float]]
     return list(unique.items())[:max_candidates]
 
 
-def mix(reads: Sequence[Read]) -> Read:
+def mix(reads: Sequence[Read], max_candidates: int = 5) -> Read:
     """Average several reads of one plate (other margins, other networks) over whole texts.
 
     A text's probability is the mean over the reads; one that a read does not list counts 0 there. The
@@ -255,5 +255,5 @@ def mix(reads: Sequence[Read]) -> Read:
         scores[text],
         np.mean([read.character_probabilities for read in winners], axis=0, dtype=np.float32),
         winners[0].line_lengths,
-        tuple(Candidate(entry, scores[entry]) for entry in ranked[: len(reads[0].candidates) or 1]),
+        tuple(Candidate(entry, scores[entry]) for entry in ranked[:max_candidates]),
     )

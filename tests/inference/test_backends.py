@@ -116,7 +116,7 @@ def test_openvino_forgets_shapes_that_are_not_used(tmp_path):
     assert backend.run(np.zeros((1, 3, 32, 32), np.float32))["head32"].shape == (1, 39, 1, 1)
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (3, [1, 1, 1]), (4, [4]), (9, [4, 4, 1])])
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (3, [2, 1]), (4, [4]), (11, [4, 4, 2, 1])])
 def test_batches_come_in_few_sizes(count, sizes):
     parts = batch_parts(count)
     assert [part.stop - part.start for part in parts] == sizes

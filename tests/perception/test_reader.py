@@ -34,10 +34,10 @@ def crop(quad=None):
     return cut_crop(frame(), Detection((100.0, 80.0, 200.0, 120.0), 0.9, quad))
 
 
-def reader(*texts, **settings):
+def reader(*texts, margins=(), **settings):
     left = list(texts)
     backend = FakeBackend(lambda images: {"logits": logits([left.pop(0) for _ in images])})
-    return CtcReader(backend, CONTRACT, ReaderSettings(**settings)), backend
+    return CtcReader(backend, CONTRACT, ReaderSettings(margins=margins, **settings)), backend
 
 
 def test_it_is_a_plate_reader():
@@ -58,10 +58,18 @@ def test_no_crops_no_run():
     assert backend.asked == []
 
 
+def test_by_default_two_margins_are_averaged():
+    plates, backend = reader("AB1", "A81", margins=ReaderSettings().margins)
+    (read,) = plates.read([crop()])
+    assert len(backend.asked[0]) == 2
+    assert {candidate.text for candidate in read.candidates} == {"AB1", "A81"}
+    assert read.confidence == pytest.approx(0.5, abs=0.05)
+
+
 def test_temperature_makes_it_less_sure():
-    cool = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"])}), CONTRACT)
+    cool = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"] * 2)}), CONTRACT)
     warm_contract = ReaderContract("r", "1", "images", 128, 64, lines=2, temperature=5.0, margin=0.1)
-    warm = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"])}), warm_contract)
+    warm = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"] * 2)}), warm_contract)
     assert warm.read([crop()])[0].confidence < cool.read([crop()])[0].confidence
 
 
@@ -120,7 +128,7 @@ class QuadTaker(FakeBackend):
 
 def test_engines_that_take_frames_get_frames_and_corners():
     backend = QuadTaker(None)
-    reads = CtcReader(backend, CONTRACT).read([crop()])
+    reads = CtcReader(backend, CONTRACT, ReaderSettings(margins=())).read([crop()])
     assert reads[0].text == "AB1"
     assert backend.size == (64, 128)
     assert backend.quads.shape == (1, 4, 2)

@@ -65,15 +65,16 @@ def network_timings(
                         yield NetworkTiming(file.name, shape, engine, precision, count, timing, gflop, share)
 
 
-def default_timing(name: str, budget_s: float) -> Timing:
-    """Time a network at its first size on the engine that would be chosen, on one thread.
+def default_timing(name: str, pictures: int, budget_s: float) -> Timing:
+    """Time a batch at a network's first size on the engine that would be chosen, on one thread.
 
     Raises:
         ModelError: it is not shipped.
         BackendError: no engine runs it.
     """
     loaded = load_network(name, InferenceSettings(threads=1))
-    images = np.random.default_rng(0).random(shapes_of(loaded.model)[0], np.float32)
+    shape = (pictures, *shapes_of(loaded.model)[0][1:])
+    images = np.random.default_rng(0).random(shape, np.float32)
     timing = timed(lambda: loaded.backend.run(images), budget_s)
     loaded.backend.close()
     return timing
