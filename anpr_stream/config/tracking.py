@@ -171,6 +171,9 @@ class VisitSettings(Section):
     """Whether a visit without a text is told (with its reason) or only counted."""
     unread_min_hits: int = Field(default=5, ge=1)
     """Detections that an unread visit needs to be told. Lower: false detections become events."""
+    unread_min_confidence: Share = 0.6
+    """Confidence that the detector must reach once in an unread visit for it to be told. Lower: false
+    detections become events; higher: dirty and far plates are only counted."""
     blurred_below: Share = 0.15
     """A visit whose sharpest crop is below this ends as `too_blurred` when it has no text."""
 

@@ -73,6 +73,7 @@ class Evidence:
     """What was seen of a visit, for the reason of an unread one.
 
     Attributes:
+        surest: largest confidence of the detector, 0..1.
         highest_px: height of the largest box.
         sharpest: sharpness of the sharpest crop read, 0..1.
         whole: reads of plates that the picture's edge did not cut.
@@ -81,6 +82,7 @@ class Evidence:
         is_confirmed: its track was confirmed.
     """
 
+    surest: float = 0.0
     highest_px: float = 0.0
     sharpest: float = 0.0
     whole: int = 0
@@ -90,6 +92,7 @@ class Evidence:
 
     def join(self, other: Evidence) -> None:
         """Add that of another visit, which is the same."""
+        self.surest = max(self.surest, other.surest)
         self.highest_px = max(self.highest_px, other.highest_px)
         self.sharpest = max(self.sharpest, other.sharpest)
         self.whole += other.whole
@@ -191,6 +194,7 @@ class Visit:
         self.track_id = track.track_id
         self.frame_index = frame.index
         self.evidence.hits += 1
+        self.evidence.surest = max(self.evidence.surest, track.detection.confidence)
         self.evidence.highest_px = max(self.evidence.highest_px, height(track.box))
         moment, size = Moment(frame.pts_s, frame.utc_s), (frame.width, frame.height)
         self.path.follow(track.box, track.velocity_px_s, moment, now_s, size, places)

@@ -137,7 +137,8 @@ class VisitKeeper:
     def take_counts(self) -> Counter[str]:
         """Return, and set to zero, how often nothing was told, by reason.
 
-        `late_read`, `unconfirmed`, `too_short`, `unread`, `joined`, `revisit`, `parked`, `burned_in`.
+        `late_read`, `unconfirmed`, `too_short`, `doubtful`, `unread`, `joined`, `revisit`, `parked`,
+        `burned_in`.
         """
         counts, self._counts = self._counts, Counter()
         return counts
@@ -299,6 +300,8 @@ class VisitKeeper:
             return "joined"
         if visit.evidence.hits < self._settings.visits.unread_min_hits:
             return "too_short"
+        if visit.evidence.surest < self._settings.visits.unread_min_confidence:
+            return "doubtful"
         return None if self._settings.visits.unread_events else "unread"
 
     def _hits(self, visit: Visit, plate: FusedRead) -> tuple[ListHit, ...]:
