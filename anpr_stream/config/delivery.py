@@ -6,6 +6,7 @@ Secrets are `SecretStr`: no print, log or metric shows them. An address never ho
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -55,6 +56,15 @@ class Tls(Section):
     """Check certificate and host name; false lets anybody in between read and change events."""
     ca_file: Path | None = None
     """PEM file of the authority that signed the receiver's certificate; default: the system's."""
+
+    @model_validator(mode="after")
+    def _can_load_authority(self) -> Tls:
+        if self.ca_file is not None:
+            try:
+                ssl.create_default_context(cafile=self.ca_file)
+            except OSError as error:
+                raise ValueError(f"ca_file: {self.ca_file} holds no certificate: {error}") from error
+        return self
 
 
 class Remote(Section):

@@ -80,6 +80,21 @@ class Settings(CameraSettings):
     service: Service = Service()
     """The daemon."""
 
+    @model_validator(mode="after")
+    def _know_all_names(self) -> Settings:
+        """Refuse names that mean nothing: a filter with one would let nothing through, for ever."""
+        lists = [plate_list.name for plate_list in self.lists]
+        for kind, names in (("lists", lists), ("outputs", [output.name for output in self.outputs])):
+            if doubles := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{kind}: the name {doubles[0]!r} is used twice")
+        for part in (*self.outputs, *self.lists):
+            if unknown := set(part.cameras) - self.cameras.keys():
+                raise ValueError(f"{part.name}: cameras: there is no camera {min(unknown)!r}")
+        for output in self.outputs:
+            if unknown := set(output.lists) - set(lists):
+                raise ValueError(f"{output.name}: lists: there is no list {min(unknown)!r}")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _hand_down(cls, values: Any) -> Any:

@@ -112,6 +112,10 @@ class Lane:
                     self._step(database)
                 except (StoreError, sqlite3.Error) as error:
                     self._back_off(str(error), 0.0)
+                except Exception as error:
+                    # A lane that ended would hold events back without a word.
+                    LOG.exception("%s: unexpected failure", self.name)
+                    self._back_off(f"{type(error).__name__}: {error}", 0.0)
 
     def _step(self, database: sqlite3.Connection) -> None:
         self._wake.clear()
@@ -136,7 +140,6 @@ class Lane:
         try:
             return self._transport.send(messages)
         except Exception as error:
-            # A fault of a library must not end the lane for good.
             LOG.exception("%s: unexpected failure", self.name)
             verdict = Verdict.HOPELESS if self._policy.at_most_once else Verdict.AWAY
             return [Result(verdict, f"{type(error).__name__}: {error}")]

@@ -174,6 +174,7 @@ class Recorder:
             if not self._waiting:
                 return None
             event, rules = self._waiting.popleft()
+            QUEUE_DEPTH.labels("recorder").set(len(self._waiting))
             self._pictures_waiting -= event.crop is not None
             return event, rules
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from anpr_stream.config.delivery import MqttOutput, Output, PlateList, Remote, WebhookOutput, WebhookTarget
 from anpr_stream.config.schema import Settings
-from anpr_stream.errors import ConfigError
 from anpr_stream.interfaces import Clock
 from anpr_stream.outputs.command import CommandTransport
 from anpr_stream.outputs.mqtt import MqttTransport
@@ -33,15 +32,10 @@ def lane_plans(settings: Settings, clock: Clock) -> list[LanePlan]:
     """Return the lanes of a configuration, outputs first.
 
     Raises:
-        ConfigError: two outputs have one name, or an output's library is not installed.
+        ConfigError: an output's library is not installed.
     """
     plans = [_output_plan(output, tuple(settings.cameras), clock) for output in settings.outputs]
-    plans += [plan for plate_list in settings.lists for plan in _list_plans(plate_list, clock)]
-    names = [plan.policy.name for plan in plans]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"outputs or lists: the name {name!r} is used twice", "config-invalid")
-    return plans
+    return plans + [plan for plate_list in settings.lists for plan in _list_plans(plate_list, clock)]
 
 
 def _output_plan(output: Output, cameras: tuple[str, ...], clock: Clock) -> LanePlan:

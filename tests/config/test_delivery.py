@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from anpr_stream.config.delivery import Http, Output, PlateList, Privacy, Store, WebhookOutput
+from anpr_stream.config.delivery import Http, Output, PlateList, Privacy, Store, Tls, WebhookOutput
+from anpr_stream.config.load import parse_settings
+from anpr_stream.errors import ConfigError
 
 OUTPUT = TypeAdapter(Output)
 HOOK = {"type": "webhook", "name": "hook", "url": "https://example.org/hook"}
@@ -73,3 +77,27 @@ def test_defaults_keep_listed_plates_longest() -> None:
     assert keep.listed_days is not None
     assert keep.unlisted_days is not None
     assert keep.listed_days > keep.unlisted_days
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_an_authority_must_be_there(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValidationError, match=r"ca\.pem holds no certificate"):
+        Tls(ca_file=path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("outputs: [{type: redis, name: a}, {type: nats, name: a}]", "outputs: the name 'a' is used twice"),
+        ("lists: [{name: a}, {name: a}]", "lists: the name 'a' is used twice"),
+        ("outputs: [{type: redis, name: a, lists: [staf]}]", "a: lists: there is no list 'staf'"),
+        ("outputs: [{type: redis, name: a, cameras: [gate]}]", "a: cameras: there is no camera 'gate'"),
+        ("lists: [{name: a, cameras: [gate]}]", "a: cameras: there is no camera 'gate'"),
+    ],
+)
+def test_names_must_mean_something(text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        parse_settings(text, "f", {})

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from anpr_stream.config.delivery import Tls, WebhookTarget
-from anpr_stream.errors import ConfigError
 from anpr_stream.outputs.transport import Verdict
 from anpr_stream.outputs.webhook import SIGNATURE, WebhookTransport
 from tests.brokers import free_port
@@ -171,11 +170,3 @@ def test_the_certificates_name_is_verified(tmp_path: Path) -> None:
         transport_to(server.server_port, "https", tls=Tls(ca_file=files[0])) as transport,
     ):
         assert transport.send(messages("a"))[0].verdict is Verdict.AWAY
-
-
-def test_a_missing_authority_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ConfigError, match="ca_file"),
-        transport_to(1, "https", tls=Tls(ca_file=tmp_path / "none")),
-    ):
-        pass

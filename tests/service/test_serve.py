@@ -191,3 +191,40 @@ def test_two_workers_given_the_same_camera_share_it_by_lease(config: Path, tmp_p
         one.signal(signal.SIGKILL)
         two.wait_for("STATUS=1 of 1 cameras running")
         wait_for_events(two)
+
+
+SECRET = "TOP5ECRET"
+RECEIVERS = """
+outputs:
+  - type: webhook
+    name: hook
+    url: "http://127.0.0.1:9/"
+    secret: TOP5ECRET
+    bearer: TOP5ECRET
+    headers: {X-Key: TOP5ECRET}
+  - {type: mqtt, name: mqtt, host: 127.0.0.1, port: 9, username: me, password: TOP5ECRET}
+  - {type: redis, name: redis, url: "redis://127.0.0.1:9/0", password: TOP5ECRET}
+  - {type: nats, name: nats, servers: ["nats://127.0.0.1:9"], username: me, password: TOP5ECRET}
+  - {type: postgres, name: pg, dsn: "postgresql://me@127.0.0.1:9/x", password: TOP5ECRET}
+privacy: {unlisted: hash, key: TOP5ECRET-0123456789}
+"""
+
+
+def test_no_secret_is_shown_anywhere(config: Path, camera: MjpegServer) -> None:
+    login = camera.url("gone").replace("http://", f"http://admin:{SECRET}@")
+    text = config.read_text().replace("cameras: {", f"cameras: {{gone: {{url: '{login}'}}, ")
+    config.write_text(text + RECEIVERS)
+    camera.dead.add("gone")
+    with running(config) as daemon:
+        wait_for_events(daemon)
+        daemon.wait_for("STATUS=1 of 2 cameras running; gone: ")
+        store = config.parent / "store"
+        status = ask_status(store / "status.sock")
+        assert all(output["error"] for output in status["outputs"].values())
+        shown = json.dumps(status) + daemon.log.read_text()
+        daemon.signal(signal.SIGTERM)
+        daemon.process.wait(LIMIT_S)
+    kept = b"".join(path.read_bytes() for path in store.rglob("*") if path.is_file())
+    assert SECRET not in shown + daemon.log.read_text()
+    assert SECRET.encode() not in kept
+    assert TEXT.encode() not in kept
