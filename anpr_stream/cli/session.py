@@ -129,7 +129,7 @@ class Session:
         status, error = pipeline.statuses()[name], pipeline.error(name)
         if error is None and status.looked_at == 0 and name in self._told:
             reason = self._reasons[name] or "it did not answer in time"
-            error = SourceError(f"{name} gave no picture: {reason}", "source-silent")
+            error = SourceError(f"{name} gave no picture: {reason}", "camera-silent")
         if error is not None:
             self._errors.append(error)
         pipeline.stop(name)
