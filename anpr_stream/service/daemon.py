@@ -110,6 +110,7 @@ class Daemon:
         self._running: dict[str, Camera] = {}
         self._latency = RecentQuantile(LATENCY_S)
         self._p95_s: dict[str, float] = {}
+        self._depths: Mapping[str, Mapping[str, int]] = {}
         self._began_utc_s = clock.utc_s()
         self._reload_error = ""
         self._needs_restart: tuple[str, ...] = ()
@@ -118,6 +119,7 @@ class Daemon:
     def run(self, orders: SimpleQueue[Order]) -> None:
         """Start the cameras and watch them until `Order.STOP` comes, then end within the set time."""
         self._follow_leases()
+        self._depths = self._depot.depths()
         self._is_ready = True
         self._notifier.send("READY=1", f"STATUS={self._line()}")
         LOG.info("ready: %s", self._line())
@@ -154,7 +156,7 @@ class Daemon:
             },
             "networks": self._networks,
             "queues": queues_report(),
-            "outputs": outputs_report(self._depot.lanes(), self._depot.depths()),
+            "outputs": outputs_report(self._depot.lanes(), self._depths),
             "lists": self._depot.list_sizes(),
             "store": {
                 "folder": str(self._depot.folder),
@@ -179,7 +181,7 @@ class Daemon:
         self._p95_s = self._latency.update(self._clock.monotonic_s())
         for name, seconds in self._p95_s.items():
             LATENCY_P95_S.labels(name).set(seconds)
-        self._depot.depths()
+        self._depths = self._depot.depths()
         states = [f"STATUS={self._line()}"]
         if not stuck_cameras(statuses, self._clock.monotonic_s()):
             states.append("WATCHDOG=1")
@@ -190,7 +192,8 @@ class Daemon:
         store = self._depot.writer.fault or (
             "" if self._depot.has_space else "short of disk space, no pictures are stored"
         )
-        found = list(faults(self._cameras.statuses(), lanes, store, self._clock.monotonic_s()))
+        dead = {name: states.get("dead", 0) for name, states in self._depths.items()}
+        found = list(faults(self._cameras.statuses(), lanes, dead, store, self._clock.monotonic_s()))
         if self._leases is not None and self._leases.error:
             found.insert(0, self._leases.error)
         if self._reload_error:

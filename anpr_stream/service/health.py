@@ -27,13 +27,18 @@ def stuck_cameras(cameras: Mapping[str, CameraStatus], now_s: float) -> list[str
 
 
 def faults(
-    cameras: Mapping[str, CameraStatus], lanes: Mapping[str, str], store_fault: str, now_s: float
+    cameras: Mapping[str, CameraStatus],
+    lanes: Mapping[str, str],
+    dead: Mapping[str, int],
+    store_fault: str,
+    now_s: float,
 ) -> Iterator[str]:
     """Yield one line for each thing that is wrong, worst first.
 
     Args:
         cameras: state by name.
         lanes: why receivers do not take events, by name; empty where they do.
+        dead: number of events that each receiver refused for good.
         store_fault: why nothing can be stored, empty while it can.
         now_s: as in `stuck_cameras`.
     """
@@ -49,6 +54,9 @@ def faults(
     for name, error in lanes.items():
         if error:
             yield f"output {name}: {error}"
+    for name, count in dead.items():
+        if count:
+            yield f"output {name}: {count} events put aside, see 'anpr-stream outbox list'"
 
 
 def summary(cameras: Mapping[str, CameraStatus], found: list[str]) -> str:

@@ -19,8 +19,10 @@ from anpr_stream.service.depot import Depot
 from anpr_stream.service.health import STUCK_AFTER_S
 from anpr_stream.service.notify import Notifier
 from anpr_stream.sources.clock import SystemClock
+from anpr_stream.store import ledger, outbox
 from anpr_stream.types import EventKind, Moment, SourceState, SourceStatus
 from tests.service.fakes import FakeClock, event
+from tests.store.entries import make_entry
 
 TWO = "cameras: {gate: {url: a}, yard: {url: b}}"
 
@@ -238,6 +240,16 @@ def test_outputs_change_while_running(start: Start) -> None:
     running.reload(TWO + "\noutputs: [{type: webhook, name: hook, url: 'http://127.0.0.1:9'}]")
     assert list(running.daemon.status()["outputs"]) == ["hook"]
     assert len(running.cameras.log) == 2
+
+
+def test_events_that_were_put_aside_are_told(start: Start) -> None:
+    running = start()
+    entry = make_entry(lanes=("old",), kind="final")
+    running.depot.writer.submit(lambda db: ledger.accept(db, entry, 1.0)).result(60)
+    running.depot.writer.submit(lambda db: outbox.refused(db, 1, "no", is_dead=True)).result(60)
+    line = "2 of 2 cameras running; output old: 1 events put aside, see 'anpr-stream outbox list'"
+    running.systemd.wait_for(f"STATUS={line}")
+    assert running.daemon.status()["outputs"]["old"]["dead"] == 1
 
 
 def test_what_needs_a_restart_is_told_until_then(start: Start) -> None:

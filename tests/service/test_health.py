@@ -39,13 +39,16 @@ def test_faults_come_worst_first() -> None:
         "again": camera(SourceState.CONNECTING, reason="closed the connection"),
         "broken": camera(SourceState.RUNNING, error="engine failed"),
     }
-    assert list(faults(cameras, {"hook": "HTTP 500", "mqtt": ""}, "disk full", NOW_S)) == [
+    assert list(
+        faults(cameras, {"hook": "HTTP 500", "mqtt": ""}, {"hook": 2, "mqtt": 0}, "disk full", NOW_S)
+    ) == [
         "store: disk full",
         "hung: no frame for 99 s and no reason why",
         "lost: connection refused",
         "again: closed the connection",
         "broken: engine failed",
         "output hook: HTTP 500",
+        "output hook: 2 events put aside, see 'anpr-stream outbox list'",
     ]
 
 

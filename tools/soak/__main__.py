@@ -102,8 +102,11 @@ class Soak:
         return list(self._status().get("outputs", {"none yet": {"waiting": 1}}).values())
 
     def _is_well(self) -> bool:
+        """Tell whether all is well; commands that a kill interrupted stay put aside."""
         status = self._status()
-        return bool(status) and status["ready"] and not status["faults"] and self._all_run(status)
+        if not status or not status["ready"] or not self._all_run(status):
+            return False
+        return all("put aside" in fault for fault in status["faults"])
 
     def _all_run(self, status: dict[str, Any]) -> bool:
         cameras = status["cameras"]
