@@ -20,6 +20,13 @@ WAITING_EVENTS = 1000
 """Events that may wait for the sinks; each may hold a frame, so not more. Then cameras wait."""
 
 
+def count(event: Event) -> None:
+    """Count an event that a camera sent, and a visit that ended without a text."""
+    EVENTS.labels(event.camera, event.kind.value).inc()
+    if event.kind is EventKind.FINAL and event.reason is not None:
+        VISITS_UNREAD.labels(event.camera, event.reason).inc()
+
+
 class Delivery:
     """Hands every event to every sink, in the order of `send`; a context manager that closes the sinks.
 
@@ -52,9 +59,7 @@ class Delivery:
         Raises:
             SinkError: the delivery was closed.
         """
-        EVENTS.labels(event.camera, event.kind.value).inc()
-        if event.kind is EventKind.FINAL and event.reason is not None:
-            VISITS_UNREAD.labels(event.camera, event.reason).inc()
+        count(event)
         try:
             self._channel.put(event)
         except Closed:

@@ -19,7 +19,7 @@ from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ConfigError
 from anpr_stream.inference.select import LoadedNetwork
 from anpr_stream.interfaces import Clock
-from anpr_stream.metrics import EVENTS
+from anpr_stream.pipeline.delivery import count
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.supervisor import Pipeline
 from anpr_stream.service.daemon import Daemon, Order
@@ -105,7 +105,7 @@ def run(
 
 
 def _send(depot: Depot, event: Event) -> None:
-    EVENTS.labels(event.camera, event.kind.value).inc()
+    count(event)
     depot.write(event)
 
 
