@@ -29,6 +29,8 @@ from anpr_stream.store.snapshots import SnapshotFolder
 from anpr_stream.types import Event, Frame, SourceState, StoredImage
 
 REFRESH_S = 0.25
+PIPED_WIDTH = 120
+"""Columns of a table that goes into a file or another program."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Session:
             for group in self._groups():
                 self._watch(group, annotator)
         if self._visits is not None:
-            Console(soft_wrap=True).print(self._visits.table())
+            width = None if sys.stdout.isatty() else PIPED_WIDTH
+            Console(width=width).print(self._visits.table())
         return stopping.exit_code or self._report()
 
     def _sinks(self) -> list[Sink]:

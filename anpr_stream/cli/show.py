@@ -18,7 +18,7 @@ from anpr_stream.types import Event, EventKind, Frame
 
 LIVE_ROWS = 15
 REFRESH_HZ = 4
-COLUMNS = ("UTC", "camera", "plate", "sure", "reads", "format", "way", "seen", "")
+COLUMNS = ("UTC", "camera", "plate", "sure", "reads", "country", "way", "seen", "")
 
 
 class VisitTable:
@@ -66,7 +66,7 @@ def _row(event: Event) -> tuple[str, ...]:
         plate.text if plate else f"({event.reason})",
         f"{plate.confidence:.1%}" if plate else "",
         f"{plate.agreeing_reads}/{plate.reads}" if plate else "",
-        (plate.format if plate else None) or "",
+        (plate.country if plate else None) or "",
         event.direction or "",
         f"{event.dwell_s:.1f} s",
         "" if event.kind is EventKind.FINAL else "in view",
