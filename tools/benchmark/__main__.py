@@ -125,7 +125,7 @@ class _Measure:
             with load_networks(settings) as networks:
                 cost = clip_cost(path, settings, networks)
             _say_clip(name, cost, texts)
-            costs[name] = asdict(cost) | {"overlap": cost.overlap, "python_ms": cost.python_ms}
+            costs[name] = asdict(cost) | _derived(cost)
         return {"truth": texts, **costs}
 
 
@@ -138,12 +138,21 @@ def _network_line(entry: NetworkTiming) -> str:
     )
 
 
+def _derived(cost: ClipCost) -> dict[str, float]:
+    return {"overlap": cost.overlap, "python_ms": cost.python_ms, "cores_fps": cost.cores_fps}
+
+
 def _say_clip(name: str, cost: ClipCost, truth: Sequence[str]) -> None:
     say(f"\nclip, detector looks at: {name} ({cost.looks} of {cost.frames} frames); processor ms per frame")
     say("  " + "  ".join(f"{stage} {ms:.2f}" for stage, ms in cost.stages_ms.items()))
     say(
-        f"  pipeline {cost.fps:.0f} frames/s, {cost.cpu_ms:.2f} ms processor time per frame, Python besides "
-        f"decoding and networks {cost.python_ms:.2f} ms, overlap {cost.overlap:.0%} of the slowest stage"
+        f"  pipeline {cost.fps:.0f} frames/s: {cost.overlap:.0%} of its slowest stage alone "
+        f"({cost.slowest_fps:.0f}), {cost.fps / cost.cores_fps:.0%} of what the cores allow "
+        f"({cost.cores_fps:.0f})"
+    )
+    say(
+        f"  {cost.cpu_ms:.2f} ms processor time per frame, Python besides decoding and networks "
+        f"{cost.python_ms:.2f} ms"
     )
     say(f"  read {', '.join(cost.texts) or 'nothing'}; on the plates {', '.join(truth) or 'unknown'}")
 
