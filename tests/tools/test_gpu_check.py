@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from anpr_stream.config.models import InferenceSettings
+from anpr_stream.errors import AnprError
 from anpr_stream.inference.select import LoadedNetwork, load_network
 from anpr_stream.types import Detection
 from tests.inference.host_device import COMPILER, HostDevice
 from tests.networks import write_detector, write_reader
-from tools import gpu_check
-from tools.gpu import kernels, parity, speed
+from tools import gpu_check, render_clip
+from tools.gpu import files, kernels, parity, speed
 from tools.gpu.surroundings import Surroundings
 
 
@@ -91,6 +92,16 @@ def test_streams_are_measured_with_networks_and_without(pair) -> None:
     idle = speed.no_op_streams(pair, frames, 0)
     assert idle.frames_s > 0
     assert "no-op" in idle.source
+
+
+def test_streams_from_files_go_through_the_whole_pipeline(pair, tmp_path) -> None:
+    clip = tmp_path / "clip.mkv"
+    render_clip.main(["--out", str(clip), "--size", "320x192", "--seconds", "1", "--fps", "10"])
+    measured = files.file_streams(clip, pair, 2)
+    assert measured.streams == 2
+    assert measured.frames_s > 0
+    with pytest.raises(AnprError, match="missing"):
+        files.file_streams(tmp_path / "missing.mp4", pair, 1)
 
 
 def test_what_does_not_hold_fails_the_check(capsys) -> None:

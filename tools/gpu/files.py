@@ -23,10 +23,11 @@ def file_streams(clip: Path, pair: Sequence[LoadedNetwork], streams: int) -> Str
     networks = Networks(detector_of(pair[0]), reader_of(pair[1]), tuple(pair))
     start_s = time.perf_counter()
     with Pipeline(Settings(), networks, send=lambda event: None) as pipeline:
-        for index in range(streams):
-            pipeline.start(f"camera {index}", Camera(url=str(clip)))
+        names = [f"camera {index}" for index in range(streams)]
+        for name in names:
+            pipeline.start(name, Camera(url=str(clip)))
         pipeline.wait()
-        for error in pipeline.errors().values():
+        for error in filter(None, map(pipeline.error, names)):
             raise error
         frames = sum(status.looked_at for status in pipeline.statuses().values())
     return StreamSpeed(streams, "files", frames / (time.perf_counter() - start_s))
