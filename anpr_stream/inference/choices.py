@@ -8,8 +8,24 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a way to run a network was not taken.
+
+    Attributes:
+        engine: engine, and precision where only that one was refused.
+        slug: of the reason, as in `docs/messages.md`.
+        reason: one line.
+    """
+
+    engine: str
+    slug: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +36,13 @@ class Choice:
         engine: e.g. `openvino`.
         precision: e.g. `int8`.
         because: one line for people.
+        rejections: ways that were not taken, and why.
     """
 
     engine: str
     precision: str
     because: str
+    rejections: tuple[Rejection, ...] = ()
 
 
 def choices_file() -> Path:
@@ -39,8 +57,10 @@ def choices_file() -> Path:
 def recall(key: str, path: Path) -> Choice | None:
     """Return the choice made under `key`; a file that cannot be read or is damaged holds none."""
     try:
-        return Choice(**_load(path)[key])
-    except (KeyError, TypeError):
+        kept = _load(path)[key]
+        rejections = tuple(Rejection(**entry) for entry in kept.pop("rejections"))
+        return Choice(**kept, rejections=rejections)
+    except (AttributeError, KeyError, TypeError):
         return None
 
 
@@ -57,7 +77,7 @@ def remember(key: str, choice: Choice, path: Path) -> None:
         LOG.info("engine choice not kept: %s: %s", path, error.strerror or error)
 
 
-def _load(path: Path) -> dict[str, dict[str, str]]:
+def _load(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -18,9 +18,9 @@ from pathlib import Path
 from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import AnprError, BackendError
 from anpr_stream.inference import choices, golden, processor
-from anpr_stream.inference.choices import Choice
+from anpr_stream.inference.choices import Choice, Rejection
 from anpr_stream.inference.models import Golden, ModelFile, file_hash, find_model
-from anpr_stream.inference.ways import Rejection, Way, ways
+from anpr_stream.inference.ways import Way, ways
 from anpr_stream.interfaces import Backend
 from anpr_stream.vision.contract import DetectorContract
 
@@ -77,8 +77,9 @@ def load_network(
     loaded = loader.again(found, choices.recall(key, path))
     if loaded is None:
         loaded = loader.best(found, rejections)
-        choices.remember(key, Choice(loaded.engine, loaded.precision, loaded.because), path)
-    loaded = replace(loaded, rejections=tuple(rejections))
+        loaded = replace(loaded, rejections=tuple(rejections))
+        choice = Choice(loaded.engine, loaded.precision, loaded.because, loaded.rejections)
+        choices.remember(key, choice, path)
     _report(loaded)
     return loaded
 
@@ -103,7 +104,8 @@ class _Loader:
         for way in found:
             if choice is not None and (way.engine, way.precision) == (choice.engine, choice.precision):
                 try:
-                    return self._network(way, self._checked(way), choice.because)
+                    loaded = self._network(way, self._checked(way), choice.because)
+                    return replace(loaded, rejections=choice.rejections)
                 except AnprError as error:
                     LOG.warning("%s: %s no longer serves, choosing again: %s", self.file.name, way, error)
         return None

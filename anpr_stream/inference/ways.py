@@ -10,6 +10,7 @@ from pathlib import Path
 from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import BackendError
 from anpr_stream.inference import processor
+from anpr_stream.inference.choices import Rejection
 from anpr_stream.inference.models import ModelFile
 from anpr_stream.interfaces import Backend
 
@@ -35,21 +36,6 @@ class Way:
 
     def __str__(self) -> str:
         return f"{self.engine} {self.precision}"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why a way to run a network was not taken.
-
-    Attributes:
-        engine: engine, and precision where only that one was refused.
-        slug: of the reason, as in `docs/messages.md`.
-        reason: one line.
-    """
-
-    engine: str
-    slug: str
-    reason: str
 
 
 def ways(file: ModelFile, settings: InferenceSettings) -> tuple[list[Way], list[Rejection]]:

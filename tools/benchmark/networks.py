@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import AnprError
+from anpr_stream.inference import openvino
 from anpr_stream.inference.models import ModelFile
 from anpr_stream.inference.select import load_network
 from anpr_stream.vision.contract import DetectorContract
@@ -52,17 +53,27 @@ def network_timings(
     file: ModelFile, threads: Sequence[int], rates: Sequence[Rate], budget_s: float
 ) -> Iterator[NetworkTiming]:
     """Time a network at its sizes, with every precision and engine that runs it."""
-    paths = {"fp32": file.path, "int8": file.int8_path}
+    paths = {"fp32": file.path, "bf16": file.path if has_bf16() else None, "int8": file.int8_path}
     for shape in shapes_of(file):
         gflop = count_flop(file.path, shape) / 1e9
         for precision, path in paths.items():
             for count in threads:
                 best = {(rate.precision, rate.threads): rate.gflops for rate in rates}.get((precision, count))
-                for engine in ENGINES if path else ():
+                for engine in _engines(precision) if path else ():
                     timing = time_network(path or file.path, engine, precision, count, shape, budget_s)
                     if timing is not None:
                         share = gflop / timing.best_ms * 1000 / best if best else None
                         yield NetworkTiming(file.name, shape, engine, precision, count, timing, gflop, share)
+
+
+def has_bf16() -> bool:
+    """Tell whether the processor multiplies bfloat16."""
+    return "BF16" in openvino.capabilities()
+
+
+def _engines(precision: str) -> Iterable[str]:
+    """Engines with that arithmetic on the processor."""
+    return ("openvino",) if precision == "bf16" else ENGINES
 
 
 def default_timing(name: str, pictures: int, budget_s: float) -> Timing:

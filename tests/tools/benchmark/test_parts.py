@@ -164,7 +164,8 @@ def test_every_engine_and_its_share_of_the_rate(tmp_path):
     assert {entry.shape[0] for entry in timings} == {1, 4}
     for entry in timings:
         assert entry.gflop == pytest.approx(2e-9 * entry.shape[0] * 64 * 37 * 3 * 64 * 2)
-        assert entry.share == pytest.approx(entry.gflop / entry.timing.best_ms * 1000 / 100)
+        share = entry.gflop / entry.timing.best_ms * 1000 / 100
+        assert entry.share == (pytest.approx(share) if entry.precision == "fp32" else None)
 
 
 def test_a_network_that_an_engine_refuses_is_left_out(tmp_path):
