@@ -18,24 +18,11 @@ from anpr_stream.types import ALPHABET, FloatArray
 
 Codes = npt.NDArray[np.intp]
 
+# fmt: off
 _LOOK_ALIKES = (
-    "0OQD",
-    "1IL",
-    "2Z",
-    "5S",
-    "8B",
-    "6G",
-    "7T",
-    "4A",
-    "UV",
-    "VY",
-    "MN",
-    "CG",
-    "EF",
-    "PR",
-    "HM",
-    "KX",
+    "0OQD", "1IL", "2Z", "5S", "8B", "6G", "7T", "4A", "UV", "VY", "MN", "CG", "EF", "PR", "HM", "KX",
 )
+# fmt: on
 """Groups of characters that readers and people confuse, the prior where no reader was measured."""
 _LOOK_ALIKE_COST = 0.3
 _GAP_COST = 1.0

@@ -163,7 +163,8 @@ def _spelled_columns(posterior: Logs) -> list[Mask]:
     gaps = posterior[:, GAP]
     likeliest: Mask = gaps < 0.5
     masks = [likeliest]
-    for column in sorted(np.flatnonzero((gaps > _UNDECIDED) & (gaps < 1.0 - _UNDECIDED)))[:2]:
+    undecided = np.flatnonzero((gaps > _UNDECIDED) & (gaps < 1.0 - _UNDECIDED))
+    for column in sorted(undecided, key=lambda place: abs(float(gaps[place]) - 0.5))[:2]:
         toggled = likeliest.copy()
         toggled[column] ^= True
         masks.append(toggled)
