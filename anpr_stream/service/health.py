@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from anpr_stream.pipeline.camera import CameraStatus
-from anpr_stream.types import SourceState
+from anpr_stream.types import SourceState, SourceStatus
 
 STUCK_AFTER_S = 30.0
 """A camera that calls itself running shows a frame at least this often; its own watchdog is faster, so
@@ -49,7 +49,7 @@ def faults(
     for name, status in cameras.items():
         if status.error:
             yield f"{name}: {status.error}"
-        elif status.source.reason or status.source.state in (SourceState.WAITING, SourceState.FAILED):
+        elif _is_lost(status.source):
             yield f"{name}: {status.source.reason or status.source.state.value}"
     for name, error in lanes.items():
         if error:
@@ -57,6 +57,12 @@ def faults(
     for name, count in dead.items():
         if count:
             yield f"output {name}: {count} events put aside, see 'anpr-stream outbox list'"
+
+
+def _is_lost(source: SourceStatus) -> bool:
+    """Return whether a source failed, waits, or connects again for a reason; others may just remark on it."""
+    is_back_soon = source.state is SourceState.CONNECTING and source.reason != ""
+    return is_back_soon or source.state in (SourceState.WAITING, SourceState.FAILED)
 
 
 def summary(cameras: Mapping[str, CameraStatus], found: list[str]) -> str:

@@ -34,7 +34,8 @@ def test_faults_come_worst_first() -> None:
     cameras = {
         "lost": camera(SourceState.WAITING, reason="connection refused"),
         "hung": camera(SourceState.RUNNING, 99),
-        "well": camera(SourceState.RUNNING),
+        "well": camera(SourceState.RUNNING, reason="times come from the file's date"),
+        "over": camera(SourceState.ENDED, reason="times come from the file's date"),
         "new": camera(SourceState.CONNECTING),
         "again": camera(SourceState.CONNECTING, reason="closed the connection"),
         "broken": camera(SourceState.RUNNING, error="engine failed"),
