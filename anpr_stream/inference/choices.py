@@ -69,10 +69,10 @@ def remember(key: str, choice: Choice, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({**_load(path), key: asdict(choice)}, indent=1, sort_keys=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".engines") as folder:
+            whole = Path(folder) / path.name
+            whole.write_text(text)
+            whole.replace(path)
     except OSError as error:
         LOG.info("engine choice not kept: %s: %s", path, error.strerror or error)
 

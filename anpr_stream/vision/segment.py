@@ -6,7 +6,7 @@ plate and characters that are apart; what touches is cut where its ink is thinne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -26,12 +26,16 @@ GLYPH_HEIGHT_PX = 50
 
 HEIGHTS = (0.2, 0.95)
 """Characters are this high, as a share of the plate."""
-MAX_ASPECT = 1.25
-"""A single character is no wider than this, in its heights."""
 SAME_HEIGHT = 0.75
 """Characters of a line differ no more than this in height, smaller over larger."""
-MIN_INK = 0.15
-"""Least share of ink in a character's box."""
+WINDOW = 0.5
+"""Side of the surroundings that ink is brighter than, as a share of the plate's height."""
+ABOVE_MEAN = 0.08
+"""How much brighter, as a share of the plate's contrast."""
+INK = (0.15, 0.88)
+"""Least and most share of ink in a character's box; only a narrow one (I, 1) may be filled."""
+NARROW = 0.4
+"""Width of a narrow character, in its heights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +69,20 @@ def segment(plate: Image) -> Characters:
     return Characters(tuple(tuple(line) for line in lines), glyphs)
 
 
-def _inks(plate: Image) -> list[tuple[Image, Image]]:
-    """For bright and for dark characters: the ink (255 or 0) and the picture with bright characters."""
-    height = plate.shape[0]
-    window = max(3, height // 2 * 2 + 1)
-    found = []
-    for grey in (plate, cv2.bitwise_not(plate)):
-        bright = np.asarray(grey, np.uint8)
-        ink = cv2.adaptiveThreshold(
-            bright, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, window, -_contrast(bright) / 20
-        )
-        found.append((np.asarray(ink, np.uint8), bright))
-    return found
+def _inks(plate: Image) -> Iterator[tuple[Image, Image]]:
+    """For bright and for dark characters: the ink (255 or 0) and the picture with bright characters.
+
+    Each twice: against the mean around, which bears shadows, and against one level (Otsu), which keeps wide
+    strokes whole.
+    """
+    window = max(3, round(WINDOW * plate.shape[0]) // 2 * 2 + 1)
+    for grey in (plate, np.asarray(cv2.bitwise_not(plate), np.uint8)):
+        above = -_contrast(grey) * ABOVE_MEAN
+        mean = cv2.ADAPTIVE_THRESH_MEAN_C
+        local = cv2.adaptiveThreshold(grey, 255, mean, cv2.THRESH_BINARY, window, above)
+        _, whole = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+        for ink in (local, whole):
+            yield np.asarray(ink, np.uint8), grey
 
 
 def _contrast(grey: Image) -> float:
@@ -105,8 +111,9 @@ def _blobs(ink: Image) -> list[PixelBox]:
     found = []
     for x, y, w, h, area in stats[1:].tolist():
         is_high = HEIGHTS[0] * height <= h <= HEIGHTS[1] * height
-        is_frame = x == 0 or x + w == width
-        if is_high and not is_frame and w < 0.6 * width and area >= MIN_INK * w * h:
+        is_frame = x == 0 or x + w == width or w >= 0.6 * width
+        most = 1.0 if w < NARROW * h else INK[1]
+        if is_high and not is_frame and INK[0] <= area / (w * h) <= most:
             found.append((x, y, x + w, y + h))
     return found
 

@@ -7,8 +7,9 @@ from anpr_stream.vision.segment import GLYPH_HEIGHT_PX, glyph_batch, segment
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def plate(*lines, dark=True, width=420, height=96):
+def plate(*lines, dark=True, width=None, height=96):
     """Grey plate with evenly spaced characters."""
+    width = width or 60 * max(map(len, lines))
     image = np.full((height, width), 220, np.uint8)
     size = height / len(lines) * 0.5
     for row, line in enumerate(lines):
