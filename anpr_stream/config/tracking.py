@@ -130,7 +130,7 @@ class VisitSettings(Section):
     """Reads that must agree before a text is told. 1 tells each read at once, also wrong ones."""
     min_confidence: Share = 0.5
     """Fused confidence below which a text is not told (the visit then ends unread)."""
-    lone_confidence: Share = 0.9
+    lone_confidence: Share = 0.8
     """A visit with fewer agreeing reads is told at its end if its confidence reaches this."""
     new_after_s: float = Field(default=0.15, ge=0.0)
     """Wait after the last needed agreeing read for better ones; the promise is 300 ms with a frame's
