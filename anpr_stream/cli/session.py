@@ -59,6 +59,10 @@ class Session:
 
     def run(self) -> int:
         """Run all cameras; return the exit code."""
+        if self._settings.outputs or self._settings.lists:
+            self._messages.print(
+                "outputs and lists of the settings are for 'anpr-stream serve'; not used here"
+            )
         with ExitStack() as stack, Stopping(self._stop) as stopping:
             delivery = stack.enter_context(Delivery(self._sinks(), self._with_pictures, self._fail))
             annotator = None

@@ -16,8 +16,8 @@ from anpr_stream.types import Event, EventKind
 
 log = logging.getLogger(__name__)
 
-WAITING_EVENTS = 1000
-"""Events that may wait for the sinks; each may hold a frame, so not more. Then cameras wait."""
+WAITING_EVENTS = 100
+"""Events that may wait for the sinks, each with a frame of 3 MB. Then cameras wait; nothing is lost."""
 
 
 def count(event: Event) -> None:

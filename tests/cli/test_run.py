@@ -113,6 +113,16 @@ def test_event_files_of_the_settings_are_written_too(
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 3
 
 
+def test_what_only_the_daemon_serves_is_said(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "outputs.yaml"
+    config.write_text(stubs.read_text() + "lists: [{name: staff}]\n")
+    answer = anpr_stream("run", clip, "-c", config)
+    assert answer.exit_code == 0
+    assert "are for 'anpr-stream serve'" in answer.err
+
+
 def test_a_scene_without_plates_gives_nothing(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
     answer = anpr_stream("run", write_clip(tmp_path / "empty.mp4", plate=False), "-c", stubs)
     assert (answer.exit_code, answer.out) == (0, "")
