@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ from anpr_stream.vision.contract import ReaderContract
 from tools.evaluation.passes import labelled_plates, make_pass, most_frequent
 
 LOOKS = (1, 2, 3, 5, 8)
-"""Numbers of looks of the passes, one after another."""
+"""Numbers of looks of each plate's passes."""
 BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 
 
@@ -144,12 +144,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rng = np.random.default_rng(options.seed)
     try:
         reader, formats = load_reader(options.reader), load_formats()
-        outcomes = [
-            run_pass(plate.text, make_pass(plate, LOOKS[number % len(LOOKS)], rng), reader, formats)
-            for number, plate in enumerate(labelled_plates(options.data, "val", options.limit, options.seed))
+        plates = labelled_plates(options.data, "val", options.limit, options.seed)
+        passes = [
+            [run_pass(plate.text, make_pass(plate, looks, rng), reader, formats) for looks in LOOKS]
+            for plate in plates
         ]
+        outcomes = [outcome for of_plate in passes for outcome in of_plate]
         print("\n".join(comparison(outcomes)))
-        fit_on, kept_apart = outcomes[::2], outcomes[1::2]
+        # By plate: the passes of one are too alike to test each other.
+        fit_on, kept_apart = (list(chain(*passes[first::2])) for first in (0, 1))
         calibration = fit_calibration([(o.features, o.is_right) for o in fit_on if o.features])
         print("by hand, on the half kept apart", *reliability(kept_apart, Calibration()), sep="\n")
         print("fitted, on the half kept apart", *reliability(kept_apart, calibration), sep="\n")

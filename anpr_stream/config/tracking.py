@@ -111,7 +111,7 @@ class FusionSettings(Section):
     high: many hopeless reads drown a good one; too low: one read decides."""
     smoothing: Share = 0.04
     """Share of doubt mixed into each read, so that no single confident read decides alone."""
-    missed_character: Share = 0.03
+    missed_character: Share = 0.015
     """Probability that a read leaves out a character that is there."""
     extra_character: Share = 0.01
     """Probability that a read holds a character that is not there."""
