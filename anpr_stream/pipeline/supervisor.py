@@ -15,7 +15,7 @@ from anpr_stream.pipeline.networks import Networks
 from anpr_stream.pipeline.reading import LiveDesk, ReaderWorker, ReadingDesk, RecordedDesk
 from anpr_stream.pipeline.worker import FairFrames, FreshCrops, Worker
 from anpr_stream.sources.clock import SystemClock
-from anpr_stream.sources.locate import locate
+from anpr_stream.sources.locate import Kind, locate
 from anpr_stream.sources.open import open_source
 from anpr_stream.types import Crop, Detection, Event, Frame, Read
 
@@ -121,7 +121,10 @@ class Pipeline:
 
     def _way(self, name: str, camera: Camera) -> Way:
         """Build one life of a camera's way."""
-        is_live = locate(camera.url, camera.source).is_live
+        address = locate(camera.url, camera.source)
+        is_live = address.is_live
+        if address.kind is Kind.PICTURES:
+            camera = _for_lone_pictures(camera)
         source = open_source(camera.url, camera.source, name, self._clock)
         desk = self._desk(name, camera, is_live)
         follower = Follower(name, camera, desk, self._lists, self._networks.signature)
@@ -136,3 +139,12 @@ class Pipeline:
         if is_live:
             return LiveLooks(source, self._detector, camera.flow, IDLE_S)
         return RecordedLooks(source, self._detector, camera.flow)
+
+
+def _for_lone_pictures(camera: Camera) -> Camera:
+    """Return settings under which a plate counts that is seen once: no picture follows on another."""
+    rules = camera.tracking
+    tracker = rules.tracker.model_copy(update={"confirm_hits": 1})
+    visits = rules.visits.model_copy(update={"unread_min_hits": 1})
+    tracking = rules.model_copy(update={"tracker": tracker, "visits": visits})
+    return camera.model_copy(update={"tracking": tracking})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event as Flag
 
+import cv2
 import pytest
 
 from anpr_stream.config.load import load_settings
@@ -12,7 +13,7 @@ from anpr_stream.outputs.schema import event_to_json
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.supervisor import Pipeline
 from anpr_stream.types import Event, EventKind
-from tests.stubs import TEXT, write_clip, write_networks
+from tests.stubs import TEXT, scene, write_clip, write_networks
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +85,14 @@ def test_a_live_camera_is_watched_until_it_is_stopped(settings: Settings, networ
         assert pipeline.wait(60)
         assert pipeline.statuses()["gate"].looked_at > 0
         assert pipeline.error("gate") is None
+
+
+def test_a_plate_that_is_seen_on_one_picture_of_a_folder_is_told(
+    settings: Settings, networks: Networks, tmp_path: Path
+) -> None:
+    for number, index in enumerate((None, 20, None)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), scene(index))
+    sent, errors = watch(settings, networks, photos=tmp_path)
+    assert errors == {}
+    assert [(event.kind, event.plate and event.plate.text) for event in sent] == [(EventKind.FINAL, TEXT)]
+    assert sent[0].frame_index == 1
