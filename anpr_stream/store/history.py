@@ -42,7 +42,7 @@ class Query:
         if self.text and not pattern(self.text):
             raise ValueError(f"text: {self.text!r} holds no letter or digit")
         if self.max_distance is not None and not normalise(self.text) == pattern(self.text) != "":
-            raise ValueError("a search by likeness needs a text, without ? and *")
+            raise ValueError("fuzzy: a search by likeness needs a text, without ? and *")
 
 
 @dataclass(frozen=True, slots=True)
