@@ -12,9 +12,15 @@ from anpr_stream.interfaces import Backend, FrameBackend
 from anpr_stream.types import Box, Detection, FloatArray, Frame, Quad
 from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
-from anpr_stream.vision.letterbox import Letterbox, fit, input_size, pad
+from anpr_stream.vision.letterbox import STRIDE_PX, Letterbox, fit, input_size, pad
 from anpr_stream.vision.planes import small_bgr
 from anpr_stream.vision.yolo import RawPlates, decode, suppress
+
+PICTURE_STEP_PX = 128
+"""The shorter side of single pictures' inputs is a multiple of this: a folder has pictures of all shapes."""
+
+KEPT_INPUTS = 4
+"""Sizes whose input memory is kept between batches."""
 
 
 class YoloDetector:
@@ -36,7 +42,7 @@ class YoloDetector:
         Raises:
             BackendError: the engine failed.
         """
-        return self._detect(frames, self._settings.input_px)
+        return self._detect(frames, self._settings.input_px, STRIDE_PX)
 
     def search(self, frame: Frame, settings: PictureSettings | None = None) -> Iterator[list[Detection]]:
         """Search a single picture ever harder: falling thresholds, then the same in a larger input.
@@ -49,7 +55,7 @@ class YoloDetector:
         """
         settings = settings or PictureSettings()
         for input_px in filter(None, (self._settings.input_px, settings.larger_input_px)):
-            (plates,) = self._detect([frame], input_px)
+            (plates,) = self._detect([frame], input_px, PICTURE_STEP_PX)
             higher = float("inf")
             for threshold in sorted(settings.thresholds, reverse=True):
                 step = [plate for plate in plates if threshold <= plate.confidence < higher]
@@ -57,11 +63,11 @@ class YoloDetector:
                 if step:
                     yield step
 
-    def _detect(self, frames: Sequence[Frame], longest_px: int) -> list[list[Detection]]:
+    def _detect(self, frames: Sequence[Frame], longest_px: int, step_px: int) -> list[list[Detection]]:
         """Run frames of equal input size together."""
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, frame in enumerate(frames):
-            groups[input_size(frame.width, frame.height, longest_px)].append(index)
+            groups[input_size(frame.width, frame.height, longest_px, step_px)].append(index)
         found: list[list[Detection]] = [[] for _ in frames]
         for (width, height), indices in groups.items():
             batch = [frames[index] for index in indices]
@@ -90,6 +96,8 @@ class YoloDetector:
         size = boxes[0].height, boxes[0].width
         batch = self._inputs.get(size)
         if batch is None or len(batch) < len(frames):
+            if len(self._inputs) >= KEPT_INPUTS:
+                self._inputs.clear()
             batch = self._inputs[size] = np.empty((len(frames), 3, *size), np.float32)
         for frame, box, out in zip(frames, boxes, batch, strict=False):
             pad(small_bgr(frame.search_planes, box.inner_width, box.inner_height), box, out)

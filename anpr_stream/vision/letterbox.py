@@ -57,22 +57,31 @@ def fit(frame_width: int, frame_height: int, width: int, height: int) -> Letterb
     return Letterbox(width, height, scale, left, top, inner_width, inner_height)
 
 
-def input_size(frame_width: int, frame_height: int, longest_px: int) -> tuple[int, int]:
+def input_size(
+    frame_width: int, frame_height: int, longest_px: int, step_px: int = STRIDE_PX
+) -> tuple[int, int]:
     """Choose the input (width, height) for a frame's aspect.
 
     The longer side is `longest_px` (rounded up to a multiple of 32), the shorter one the least multiple
-    of 32 that holds the frame: 1920x1080 at 640 gives 640x384, 704x576 gives 640x544.
+    of `step_px` that holds the frame: 1920x1080 at 640 gives 640x384, 704x576 gives 640x544.
+
+    Args:
+        frame_width: pixels.
+        frame_height: pixels.
+        longest_px: longer side of the input.
+        step_px: a multiple of 32. Engines compile each size when it first comes, so pictures of many
+            shapes want few sizes.
     """
-    longest = _round_up(longest_px)
+    longest = _round_up(longest_px, STRIDE_PX)
     scale = longest / max(frame_width, frame_height)
     return (
-        min(longest, _round_up(frame_width * scale)),
-        min(longest, _round_up(frame_height * scale)),
+        min(longest, _round_up(frame_width * scale, step_px)),
+        min(longest, _round_up(frame_height * scale, step_px)),
     )
 
 
-def _round_up(value_px: float) -> int:
-    return max(STRIDE_PX, int(np.ceil(round(value_px, 3) / STRIDE_PX)) * STRIDE_PX)
+def _round_up(value_px: float, step_px: int) -> int:
+    return max(step_px, int(np.ceil(round(value_px, 3) / step_px)) * step_px)
 
 
 def pad(image: Image, box: Letterbox, out: FloatArray) -> None:

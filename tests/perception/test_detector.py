@@ -83,6 +83,21 @@ def test_pictures_of_a_batch_do_not_suppress_each_other():
     assert [len(plates) for plates in found] == [1, 1]
 
 
+def test_cameras_of_many_sizes_keep_little_memory():
+    plates, backend = detector()
+    sizes = [(640, 32 * step) for step in range(1, 9)]
+    for _ in range(2):
+        plates.detect([frame(*size) for size in sizes])
+    assert {images.shape[2:] for images in backend.asked} == {(32 * step, 640) for step in range(1, 9)}
+
+
+def test_a_folder_of_pictures_compiles_few_sizes():
+    plates, backend = detector()
+    for height in range(300, 720, 20):
+        list(plates.search(frame(720, height), PictureSettings(larger_input_px=0)))
+    assert {images.shape[2] for images in backend.asked} == {384, 512, 640}
+
+
 def test_no_frames():
     plates, backend = detector()
     assert plates.detect([]) == []

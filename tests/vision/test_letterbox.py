@@ -22,6 +22,12 @@ def test_input_follows_the_aspect_in_multiples_of_32(frame, longest, expected):
     assert input_size(*frame, longest) == expected
 
 
+def test_pictures_of_many_shapes_get_few_sizes():
+    sizes = {input_size(1000, height, 640, step_px=128) for height in range(100, 1001)}
+    assert sizes == {(640, 128), (640, 256), (640, 384), (640, 512), (640, 640)}
+    assert input_size(400, 1000, 960, step_px=128) == (384, 960)
+
+
 @pytest.mark.parametrize("frame", [(1920, 1080), (640, 480), (333, 777), (1, 1), (5000, 40)])
 def test_points_come_back_to_the_frame(frame):
     box = fit(*frame, 640, 384)
