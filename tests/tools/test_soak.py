@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from anpr_stream.config.delivery import NatsOutput
+from anpr_stream.outputs.nats import NatsTransport
+from tests.brokers import Nats
+from tests.outputs.messages import messages
 from tools.soak.__main__ import Row, growth, is_good, table
-from tools.soak.books import counters
+from tools.soak.books import counters, nats_events
 from tools.soak.faults import Fault, faults
 from tools.soak.house import House, Webhook
 
@@ -98,3 +104,13 @@ def test_every_kind_of_fault_comes_and_is_shown_by_the_status(tmp_path: Path) ->
     }
     seen = {name for name, one in found.items() if one.is_seen is not None and one.is_seen(status)}
     assert seen == found.keys() - {"clock an hour on and back", "kill -9"}
+
+
+def test_all_events_of_a_long_stream_are_read() -> None:
+    sent = messages(*(f"v{number}" for number in range(1100)))
+    with Nats() as server:
+        output = NatsOutput(type="nats", name="n", servers=[f"nats://127.0.0.1:{server.port}"])
+        with closing(NatsTransport(output)) as transport:
+            assert len(transport.send(sent)) == len(sent)
+        found = asyncio.run(nats_events(server.port))
+    assert found == {message.key: message.payload for message in sent}

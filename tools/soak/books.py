@@ -15,6 +15,7 @@ import nats
 import paho.mqtt.client as mqtt
 import psycopg
 import redis
+from nats.js.api import AckPolicy, ConsumerConfig
 from paho.mqtt.enums import CallbackAPIVersion
 
 from anpr_stream.store import outbox
@@ -71,7 +72,7 @@ def received(house: House, listener: MqttListener) -> dict[str, Events]:
         "webhook": house.webhook.events,
         "mqtt": listener.events,
         "redis": _redis(house.brokers["redis"].port),
-        "nats": asyncio.run(_nats(house.brokers["nats"].port)),
+        "nats": asyncio.run(nats_events(house.brokers["nats"].port)),
         "postgres": _postgres(house),
     }
 
@@ -102,11 +103,14 @@ def _redis(port: int) -> Events:
     return {fields[b"key"].decode(): fields[b"event"].decode() for _, fields in rows}
 
 
-async def _nats(port: int) -> Events:
+async def nats_events(port: int) -> Events:
+    """Return the events in a server's stream."""
     client = await nats.connect(f"nats://127.0.0.1:{port}")
     context = client.jetstream()
     count = (await context.stream_info("ANPR")).state.messages
-    subscription = await context.subscribe("anpr.events.>", stream="ANPR")
+    # With acknowledgements a consumer gets the first thousand only, until it gives some.
+    config = ConsumerConfig(ack_policy=AckPolicy.NONE)
+    subscription = await context.subscribe("anpr.events.>", stream="ANPR", config=config)
     payloads = [(await subscription.next_msg(timeout=30)).data.decode() for _ in range(count)]
     await client.close()
     return {_key(payload): payload for payload in payloads}
