@@ -96,3 +96,13 @@ def test_a_plate_that_is_seen_on_one_picture_of_a_folder_is_told(
     assert errors == {}
     assert [(event.kind, event.plate and event.plate.text) for event in sent] == [(EventKind.FINAL, TEXT)]
     assert sent[0].frame_index == 1
+
+
+def test_opencv_leaves_the_cores_to_the_stages(settings: Settings, networks: Networks) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        with Pipeline(settings, networks, lambda event: None):
+            assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(before)
