@@ -26,7 +26,7 @@ from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.supervisor import Pipeline
-from anpr_stream.types import Event, FloatArray, Frame
+from anpr_stream.types import Event, EventKind, FloatArray, Frame
 from anpr_stream.vision.contract import DetectorContract
 from tests.mjpeg import MjpegServer
 from tests.stubs import scene, write_networks
@@ -77,9 +77,10 @@ class Ages:
             self.looks[frame.camera] += 1
 
     def event(self, event: Event) -> None:
-        """Note an event: the age of the frame with the plate's last detection."""
-        with self._lock:
-            self.events.append(time.time() - event.last_seen.utc_s)
+        """Note the age of the plate's last detection; a `final` comes late on purpose and does not count."""
+        if event.kind is not EventKind.FINAL:
+            with self._lock:
+                self.events.append(time.time() - event.last_seen.utc_s)
 
     def clear(self) -> None:
         """Forget what was noted while all starts."""
