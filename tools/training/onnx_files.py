@@ -118,7 +118,11 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise(
-    source: Path, target: Path, batches: Callable[[], Iterator[FloatArray]], keep: Sequence[str] = ()
+    source: Path,
+    target: Path,
+    batches: Callable[[], Iterator[FloatArray]],
+    keep: Sequence[str] = (),
+    ranges: CalibrationMethod = CalibrationMethod.MinMax,
 ) -> None:
     """Write `source` in INT8 to `target`.
 
@@ -130,6 +134,7 @@ def quantise(
         target: the file to write.
         batches: images to measure the activations' ranges on.
         keep: names of nodes that stay in FP32.
+        ranges: how an activation's range follows from its values.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -145,7 +150,7 @@ def quantise(
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
+            calibrate_method=ranges,
             extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
         )
 
