@@ -30,8 +30,8 @@ _THIN = "1I"
 _THIN_GAP_COST = 0.6
 """Thin characters come and go with bolts, borders and dividing marks."""
 _GAPS = np.array([_THIN_GAP_COST if c in _THIN else _GAP_COST for c in ALPHABET], dtype=np.float32)
-_RAREST = 1e-3
-"""Rate of a confusion from which on it costs as much as any other change."""
+_COMMON, _RAREST = 0.02, 0.0005
+"""Rates of confusions that cost as much as a look-alike of the prior, and as any other change."""
 
 
 def _codes(text: str) -> Codes:
@@ -63,17 +63,18 @@ class Confusions:
     def from_counts(cls, counts: npt.ArrayLike) -> Confusions:
         """Turn a reader's confusion matrix into costs.
 
-        The cost of a confusion is the logarithm of its rate against that of the rarest one that
-        counts, between a tenth and 1; a matrix without observations gives the prior.
+        The cost falls with the logarithm of the rate, from 1 for the rarest that counts over that of a
+        look-alike for common ones down to a tenth; without observations the prior stands.
 
         Args:
             counts: (36, 36), true character by read character.
         """
         matrix = np.asarray(counts, dtype=np.float64)
         # The prior stands in for a hundred observations, so that rare characters are not free.
-        prior = np.where(_prior() < 1.0, 0.01, _RAREST / 10)
+        prior = np.where(_prior() < 1.0, _COMMON, _RAREST)
         rates = (matrix + 100 * prior) / (matrix.sum(axis=1, keepdims=True) + 100)
-        costs = np.clip(np.log(rates) / np.log(_RAREST), 0.1, 1.0).astype(np.float32)
+        rarity = np.log(_COMMON / rates) / np.log(_COMMON / _RAREST)
+        costs = np.clip(_LOOK_ALIKE_COST + (1 - _LOOK_ALIKE_COST) * rarity, 0.1, 1.0).astype(np.float32)
         np.fill_diagonal(costs, 0.0)
         return cls(costs)
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import ModelError
 from anpr_stream.plates.matching import Confusions, TextIndex
 from anpr_stream.types import ALPHABET
@@ -68,7 +69,7 @@ def test_measured_confusions_change_the_costs() -> None:
 
 def test_without_observations_the_prior_stands() -> None:
     nothing = Confusions.from_counts(np.zeros((36, 36)))
-    assert nothing.distance("0", "O") < 0.8
+    assert nothing.distance("0", "O") == pytest.approx(0.3)
     assert nothing.distance("0", "X") == 1.0
 
 
@@ -93,3 +94,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(ModelError, match=r"confusions\.json"):
         Confusions.load(path)
+
+
+def test_the_shipped_confusions_know_what_looks_alike() -> None:
+    shipped = Confusions.load(packaged("engines") / "confusions.json")
+    assert shipped.distance("AB8", "ABB") < 0.8
+    assert shipped.distance("AB1", "ABW") == 1.0
+    assert shipped.distance("AB1", "AB1") == 0.0

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import ModelError
 from anpr_stream.tracking.calibration import Calibration, FusionFeatures, fit_calibration, log_odds
 
@@ -74,6 +75,10 @@ def test_a_file_keeps_the_weights(tmp_path: Path) -> None:
     path.write_text(Calibration(lead=0.125).to_json())
     assert Calibration.load(path) == Calibration(lead=0.125)
     assert Calibration.load(tmp_path / "none.json") == Calibration()
+
+
+def test_the_shipped_weights_fit_the_code() -> None:
+    assert Calibration.load(packaged("engines") / "fusion_calibration.json") != Calibration()
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"lead": "x"}', '{"unknown": 1}'])
