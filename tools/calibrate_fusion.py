@@ -1,14 +1,13 @@
-"""Fit what the rules know of a reader: `python -m tools.calibrate_fusion --data DATA --reader NAME`.
+"""Fit the confidence of fused texts: `python -m tools.calibrate_fusion --data DATA --reader NAME`.
 
 Reads made-up passes of the `val` plates, then prints how often the fused text is right beside the best
 single read and the most frequent text, and the reliability of its confidence. With `--out engines` it
-writes `fusion_calibration.json` and `confusions.json`.
+writes `fusion_calibration.json`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import AnprError
@@ -24,10 +22,9 @@ from anpr_stream.inference.select import load_network
 from anpr_stream.interfaces import PlateReader
 from anpr_stream.perception.reader import CtcReader
 from anpr_stream.plates.formats import FormatSet, load_formats
-from anpr_stream.tracking.alignment import align, likeness
 from anpr_stream.tracking.calibration import Calibration, FusionFeatures, fit_calibration
 from anpr_stream.tracking.fusion import Fusion
-from anpr_stream.types import ALPHABET, Crop, Read
+from anpr_stream.types import Crop, Read
 from anpr_stream.vision.contract import ReaderContract
 from tools.evaluation.passes import labelled_plates, make_pass, most_frequent
 
@@ -59,33 +56,6 @@ def run_pass(truth: str, crops: Sequence[Crop], reader: PlateReader, formats: Fo
         fusion.add(read, crop.quality)
     plate = fusion.plate()
     return Outcome(truth, tuple(reads), plate.text if plate else "", fusion.features())
-
-
-def count_confusions(outcomes: Sequence[Outcome]) -> npt.NDArray[np.int64]:
-    """Return how often each true character was read as each other, (36, 36), over all single reads."""
-    counts = np.zeros((len(ALPHABET),) * 2, np.int64)
-    for outcome in outcomes:
-        for read in outcome.reads:
-            for true, found in aligned_pairs(outcome.truth, read.text):
-                counts[ALPHABET.index(true), ALPHABET.index(found)] += 1
-    return counts
-
-
-def aligned_pairs(truth: str, text: str) -> list[tuple[str, str]]:
-    """Return which character stands where which should; texts that hardly agree give none."""
-    if not text:
-        return []
-    scores = likeness(_spelled(truth), _spelled(text))
-    pairs = align(scores, [-4.0] * len(truth), [-4.0] * len(text))
-    found = [(truth[i], text[j]) for i, j in pairs if i is not None and j is not None]
-    agreeing = sum(true == read for true, read in found)
-    return found if 2 * agreeing >= len(truth) else []
-
-
-def _spelled(text: str) -> npt.NDArray[np.float64]:
-    rows = np.full((len(text), len(ALPHABET)), 0.002)
-    rows[range(len(text)), [ALPHABET.index(character) for character in text]] = 0.93
-    return rows
 
 
 def reliability(outcomes: Sequence[Outcome], calibration: Calibration) -> list[str]:
@@ -161,8 +131,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.out:
         (options.out / "fusion_calibration.json").write_text(calibration.to_json())
-        counts = count_confusions(outcomes).tolist()
-        (options.out / "confusions.json").write_text(json.dumps({"alphabet": ALPHABET, "counts": counts}))
     return 0
 
 

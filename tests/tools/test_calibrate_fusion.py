@@ -6,13 +6,10 @@ import pytest
 from anpr_stream.plates.formats import FormatSet
 from anpr_stream.testing import FakeReader, make_read
 from anpr_stream.tracking.calibration import Calibration
-from anpr_stream.types import ALPHABET
 from tests.tools.evaluation.test_passes import picture
 from tools.calibrate_fusion import (
     Outcome,
-    aligned_pairs,
     comparison,
-    count_confusions,
     main,
     reliability,
     run_pass,
@@ -37,27 +34,6 @@ def test_a_pass_is_read_and_fused() -> None:
 def test_a_pass_without_any_text_is_wrong() -> None:
     passed = outcome("AB1234", "", "")
     assert (passed.is_right, passed.features) == (False, None)
-
-
-@pytest.mark.parametrize(
-    ("truth", "text", "pairs"),
-    [
-        ("AB12", "AB12", ["AA", "BB", "11", "22"]),
-        ("AB12", "A812", ["AA", "B8", "11", "22"]),
-        ("AB12", "AB2", ["AA", "BB", "22"]),
-        ("AB12", "XYZ9", []),
-        ("AB12", "", []),
-    ],
-)
-def test_characters_are_compared_where_they_belong(truth: str, text: str, pairs: list[str]) -> None:
-    assert ["".join(pair) for pair in aligned_pairs(truth, text)] == pairs
-
-
-def test_confusions_of_all_reads_are_counted() -> None:
-    counts = count_confusions([outcome("AB1234", "AB1234", "A81234"), outcome("AB1234", "")])
-    assert counts[ALPHABET.index("B"), ALPHABET.index("8")] == 1
-    assert counts[ALPHABET.index("B"), ALPHABET.index("B")] == 1
-    assert counts.sum() == 12
 
 
 def test_the_report_compares_and_shows_reliability() -> None:
