@@ -143,7 +143,7 @@ class VisitSettings(Section):
     """A visit ends when its plate was unseen for so long. Shorter: an occlusion makes two visits."""
     revisit_s: float = Field(default=30.0, ge=0.0)
     """The same text at the same place within this time after its end is not told again."""
-    revisit_distance: float = Field(default=0.45, ge=0.0)
+    revisit_distance: float = Field(default=0.6, ge=0.0)
     """Weighted edit distance up to which two texts are one plate (look-alikes cost about 0.3)."""
     same_place_heights: Positive = 6.0
     """Boxes whose centres are nearer than so many plate heights are at the same place."""
