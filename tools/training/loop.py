@@ -221,14 +221,18 @@ class Loop:
             self.progress = Progress(**state["progress"])
 
     def run(self) -> Progress:
-        """Train until the minutes are over, patience ends or a signal comes; saves in every case."""
+        """Train until the minutes are over, patience ends or a signal comes; saves in every case.
+
+        At least one step is made, so that there is something to save on the slowest machine.
+        """
         sums: dict[str, float] = {}
         due = self.progress.samples + self.options.validate_samples
-        before, count = self.progress.minutes, 0
+        before, first, count = self.progress.minutes, self.progress.step, 0
         with StopSignal() as stop:
             for batch in self.task.batches():
                 self.progress.minutes = before + self._elapsed()
-                if stop.set or self._elapsed() >= self.options.minutes:
+                begun = self.progress.step > first
+                if stop.set or (begun and self._elapsed() >= self.options.minutes):
                     break
                 for name, value in self._step(batch).items():
                     sums[name] = sums.get(name, 0.0) + value

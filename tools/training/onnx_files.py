@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import tempfile
 import warnings
@@ -136,7 +138,8 @@ def quantise(
         keep: names of nodes that stay in FP32.
         ranges: how an activation's range follows from its values.
     """
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    silent = contextlib.redirect_stdout(io.StringIO())
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), silent:
         warnings.simplefilter("ignore")
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)

@@ -164,3 +164,9 @@ def test_a_device_that_is_not_there_is_refused():
 
 def test_bf16_is_a_property_of_the_processor():
     assert isinstance(cpu_has_bf16(), bool)
+
+
+def test_even_no_time_is_enough_for_one_step(tmp_path):
+    _, progress = run(Fitting(10), tmp_path, minutes=0.0)
+    assert progress.step == 1
+    assert (tmp_path / "last.pt").exists()
