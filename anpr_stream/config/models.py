@@ -74,7 +74,7 @@ class ReaderSettings(Section):
     characters_model: str = "characters"
     """Likewise for `characters`."""
 
-    margins: tuple[float, ...] = (0.0, 0.05, 0.1)
+    margins: tuple[float, ...] = (0.0, 0.1)
     """Fractions of the box added on each side before cutting. Several are read apart and averaged: each costs
     a run, and reads that differ show which texts are not to be trusted. Empty takes the one margin that the
     network was trained around."""

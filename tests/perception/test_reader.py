@@ -58,18 +58,18 @@ def test_no_crops_no_run():
     assert backend.asked == []
 
 
-def test_by_default_three_margins_are_averaged():
-    plates, backend = reader("AB1", "A81", "AB1", margins=ReaderSettings().margins)
+def test_by_default_two_margins_are_averaged():
+    plates, backend = reader("AB1", "A81", margins=ReaderSettings().margins)
     (read,) = plates.read([crop()])
-    assert len(backend.asked[0]) == 3
+    assert len(backend.asked[0]) == 2
     assert {candidate.text for candidate in read.candidates} == {"AB1", "A81"}
-    assert read.confidence == pytest.approx(2 / 3, abs=0.05)
+    assert read.confidence == pytest.approx(0.5, abs=0.05)
 
 
 def test_temperature_makes_it_less_sure():
-    cool = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"] * 3)}), CONTRACT)
+    cool = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"] * 2)}), CONTRACT)
     warm_contract = ReaderContract("r", "1", "images", 128, 64, lines=2, temperature=5.0, margin=0.1)
-    warm = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"] * 3)}), warm_contract)
+    warm = CtcReader(FakeBackend(lambda _: {"logits": logits(["AB1"] * 2)}), warm_contract)
     assert warm.read([crop()])[0].confidence < cool.read([crop()])[0].confidence
 
 
