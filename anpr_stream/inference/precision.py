@@ -7,6 +7,7 @@ it needs pictures to measure the ranges by and ships as a file of its own.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 from anpr_stream.errors import BackendError
@@ -27,11 +28,26 @@ def to_half(onnx_bytes: bytes) -> bytes:
             slug="precision-missing",
         ) from error
     model = onnx.load_from_string(onnx_bytes)
+    _unpack_weights(onnx, model.graph)
     for index, node in enumerate(model.graph.node):
         # The converter names its casts after the nodes they feed, so every node needs a name.
         node.name = node.name or f"node_{index}"
-    half = float16.convert_float_to_float16(model, keep_io_types=True)
+    with warnings.catch_warnings():
+        # It tells of every weight that is smaller than FP16's smallest: they are as good as zero.
+        warnings.simplefilter("ignore", UserWarning)
+        half = float16.convert_float_to_float16(model, keep_io_types=True)
     # The cast that the converter put behind the input is left with nothing to do.
     half.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
     data: bytes = half.SerializeToString()
     return data
+
+
+def _unpack_weights(onnx: Any, graph: Any) -> None:
+    """Undo the form in which files ship: weights stored as FP16, each cast back by a node."""
+    stored = {weight.name: weight for weight in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Cast" and node.input[0] in stored]:
+        weight = stored[node.input[0]]
+        full = onnx.numpy_helper.to_array(weight).astype("float32")
+        graph.initializer.remove(weight)
+        graph.initializer.append(onnx.numpy_helper.from_array(full, node.output[0]))
+        graph.node.remove(node)
