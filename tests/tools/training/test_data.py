@@ -1,5 +1,7 @@
 """Plates of a pack, drawn with weights and made into batches."""
 
+from multiprocessing import get_context
+
 import numpy as np
 import pytest
 
@@ -91,13 +93,21 @@ def stream(pack: Pack, seed: int) -> ReaderStream:
     return ReaderStream([source], background_bank(plates, 1, 6), 5, seed, gentle_samples=100)
 
 
-def test_batches_come_from_workers_as_from_the_process_itself(pack):
+def compare_workers_with_the_process_itself(pack):
     own = next(stream_batches(stream(pack, 3), workers=0, pin=False))
     made = next(stream_batches(stream(pack, 3), workers=1, pin=False))
     assert own.pictures.shape == (5, 64, 128, 3)
     assert len(own) == 5
     assert np.array_equal(own.pictures.numpy(), made.pictures.numpy())
     assert own.targets.tolist() == made.targets.tolist()
+
+
+def test_batches_come_from_workers_as_from_the_process_itself(pack):
+    # Workers are forked, which a process that other tests have filled with threads does not survive.
+    process = get_context("spawn").Process(target=compare_workers_with_the_process_itself, args=(pack,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_shares_of_sources_are_kept(pack):
