@@ -101,7 +101,11 @@ class PictureSettings(Section):
     """A text with this confidence ends the search. Too high searches on for nothing, too low is content with
     half a plate."""
 
-    larger_input_px: int = Field(default=960, ge=0, le=2048)
+    input_px: int = Field(default=384, ge=64, le=2048)
+    """Longer side of the first search's input. Photos show larger plates than streets: higher finds smaller
+    plates, but takes larger ones for something else and costs its square in time."""
+
+    larger_input_px: int = Field(default=768, ge=0, le=2048)
     """Input of a second search where the first gave no sure text; 0 leaves it out. Finds far plates, costs
     time."""
 

@@ -54,7 +54,7 @@ class YoloDetector:
             BackendError: the engine failed.
         """
         settings = settings or PictureSettings()
-        for input_px in filter(None, (self._settings.input_px, settings.larger_input_px)):
+        for input_px in filter(None, (settings.input_px, settings.larger_input_px)):
             (plates,) = self._detect([frame], input_px, PICTURE_STEP_PX)
             higher = float("inf")
             for threshold in sorted(settings.thresholds, reverse=True):

@@ -94,7 +94,7 @@ def test_cameras_of_many_sizes_keep_little_memory():
 def test_a_folder_of_pictures_compiles_few_sizes():
     plates, backend = detector()
     for height in range(300, 720, 20):
-        list(plates.search(frame(720, height), PictureSettings(larger_input_px=0)))
+        list(plates.search(frame(720, height), PictureSettings(input_px=640, larger_input_px=0)))
     assert {images.shape[2] for images in backend.asked} == {384, 512, 640}
 
 
@@ -160,7 +160,7 @@ def test_a_picture_is_searched_with_falling_thresholds_and_then_larger():
     cells = [(0, 10 + 10 * place, 10, logit(value)) for place, value in enumerate((0.9, 0.46, 0.3, 0.12))]
     plates, backend = detector(*cells)
     assert steps(plates) == 2 * [[0.9, 0.46], [0.3], [0.12]]
-    assert [images.shape[3] for images in backend.asked] == [640, 960]
+    assert [images.shape[3] for images in backend.asked] == [384, 768]
 
 
 def test_the_larger_input_costs_nothing_where_the_first_step_is_enough():
@@ -170,9 +170,9 @@ def test_the_larger_input_costs_nothing_where_the_first_step_is_enough():
 
 
 def test_a_plate_that_only_the_larger_input_shows():
-    seen_only_large = FakeBackend(lambda i: heads(i, [(0, 20, 10, 0.0)] if i.shape[3] > 640 else []))
+    seen_only_large = FakeBackend(lambda i: heads(i, [(0, 20, 10, 0.0)] if i.shape[3] > 384 else []))
     ((plate,),) = YoloDetector(seen_only_large, CONTRACT).search(frame())
-    assert plate.box[0] == pytest.approx((20.5 * 8 - 6) * 1280 / 960, abs=1)
+    assert plate.box[0] == pytest.approx((20.5 * 8 - 6) * 1280 / 768, abs=1)
 
 
 def test_the_larger_input_can_be_left_out():
