@@ -32,6 +32,8 @@ def write_networks(folder: Path) -> Path:
     settings.write_text(
         f"detector: {{model: {detector}}}\nreader: {{model: {reader}}}\n"
         "inference: {backend: onnxruntime, precision: fp32, threads: 1}\n"
+        # The stub sees a plate of the size that it has at 640, and twice where it is smaller.
+        "pictures: {input_px: 640}\n"
     )
     return settings
 
