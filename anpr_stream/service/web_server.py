@@ -28,6 +28,8 @@ class WebServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((settings.host, settings.port))
+            # Only who listens keeps others off the address.
+            self._socket.listen()
         except OSError as error:
             self._socket.close()
             where = f"service.http: {settings.host}:{settings.port}"
