@@ -55,7 +55,7 @@ class NatsTransport:
                 results.append(await self._publish(stream, message))
         except (NatsError, OSError, asyncio.TimeoutError) as error:
             await self._drop()
-            results.append(away(self._why or error))
+            results.append(away(self._why or _words(error)))
         return results
 
     async def _publish(self, stream: JetStreamContext, message: Message) -> Result:
@@ -111,4 +111,11 @@ class NatsTransport:
 
     async def _note(self, error: Exception) -> None:
         """Keep why a server was left; what `send` meets says only that there is none."""
-        self._why = str(error) or type(error).__name__
+        self._why = _words(error)
+
+
+def _words(error: Exception) -> str:
+    """Say what an error means; a server that refuses a password may close before its refusal is read."""
+    if isinstance(error, ConnectionResetError):
+        return "connection reset by the server: it ended, or it refused the authorization"
+    return str(error) or type(error).__name__
