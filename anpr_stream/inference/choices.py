@@ -45,13 +45,16 @@ class Choice:
     rejections: tuple[Rejection, ...] = ()
 
 
+def cache_folder() -> Path:
+    """Return the folder of what can be made again (`ANPR_CACHE`, systemd's, else the XDG base directory)."""
+    if named := os.environ.get("ANPR_CACHE") or os.environ.get("CACHE_DIRECTORY"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anpr_stream"
+
+
 def choices_file() -> Path:
-    """Return where choices are kept (`ANPR_CACHE`, systemd's cache folder, else the XDG base directory)."""
-    named = os.environ.get("ANPR_CACHE") or os.environ.get("CACHE_DIRECTORY")
-    if named:
-        return Path(named) / "engines.json"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "anpr_stream" / "engines.json"
+    """Return where choices are kept."""
+    return cache_folder() / "engines.json"
 
 
 def recall(key: str, path: Path) -> Choice | None:

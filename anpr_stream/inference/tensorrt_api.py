@@ -44,7 +44,7 @@ class TensorRT:
     @property
     def keeps_timings(self) -> bool:
         """Whether a build measures kernels and keeps their times; RTX chooses at run time instead."""
-        return self.package != "tensorrt_rtx"
+        return not self.ahead_of_time
 
 
 def version_numbers(text: str) -> tuple[int, ...]:

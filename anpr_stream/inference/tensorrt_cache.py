@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from anpr_stream.inference.choices import cache_folder
+
 LOG = logging.getLogger(__name__)
 
 
@@ -53,19 +55,11 @@ class PlanKey:
         return f"{self.network}-{self.precision}-{digest[:16]}.plan"
 
 
-def cache_folder() -> Path:
-    """Return the user's cache folder for plans (`ANPR_CACHE`, else the XDG base directory)."""
-    if named := os.environ.get("ANPR_CACHE") or os.environ.get("CACHE_DIRECTORY"):
-        return Path(named) / "tensorrt"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "anpr_stream" / "tensorrt"
-
-
 class PlanCache:
     """Plans in one folder, shared by all processes of a machine."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or cache_folder()
+        self.folder = folder or cache_folder() / "tensorrt"
 
     def get(self, key: PlanKey, build: Callable[[], bytes]) -> bytes:
         """Return the plan of a key, building and storing it where there is none that is good.
