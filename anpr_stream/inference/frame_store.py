@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from anpr_stream.inference.device import Device, HostArray, Stream
 from anpr_stream.types import ColorMatrix, Frame, Image, PixelFormat, Planes
+from anpr_stream.vision.planes import yuv_to_bgr
 
 FRAME_VIEW = np.dtype(
     {
@@ -22,18 +23,12 @@ FRAME_VIEW = np.dtype(
 """Mirror of `FrameView` in kernels.cu."""
 
 FORMATS = {PixelFormat.I420: 0, PixelFormat.NV12: 1, PixelFormat.BGR: 2, PixelFormat.GRAY8: 3}
-WEIGHTS = {ColorMatrix.BT601: (0.299, 0.114), ColorMatrix.BT709: (0.2126, 0.0722)}
-"""Weights of red and blue in luma (ITU-R BT.601 and BT.709)."""
 
 
 def color_terms(full_range: bool, matrix: ColorMatrix) -> tuple[tuple[float, float], tuple[float, ...]]:
     """Return (luma offset, gain) and the chroma weights (red of V, green of U, green of V, blue of U)."""
-    red, blue = WEIGHTS[matrix]
-    green = 1 - red - blue
-    luma = (0.0, 1.0) if full_range else (16.0, 255 / 219)
-    gain = 1.0 if full_range else 255 / 224
-    red_v, blue_u = 2 * (1 - red) * gain, 2 * (1 - blue) * gain
-    return luma, (red_v, -blue * blue_u / green, -red * red_v / green, blue_u)
+    (luma, blue_u, _, _), (_, green_u, green_v, _), (_, _, red_v, _) = yuv_to_bgr(full_range, matrix).tolist()
+    return (0.0 if full_range else 16.0, luma), (red_v, green_u, green_v, blue_u)
 
 
 class _Slot:

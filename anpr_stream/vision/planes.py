@@ -134,12 +134,12 @@ def _to_bgr(planes: Planes, parts: list[Image]) -> Image:
         return parts[0]
     if planes.format is PixelFormat.GRAY8:
         return np.asarray(cv2.cvtColor(parts[0], cv2.COLOR_GRAY2BGR), np.uint8)
-    colour = cv2.transform(cv2.merge(parts), _yuv_to_bgr(planes.full_range, planes.matrix))
+    colour = cv2.transform(cv2.merge(parts), yuv_to_bgr(planes.full_range, planes.matrix))
     return np.asarray(colour, np.uint8)
 
 
 @cache
-def _yuv_to_bgr(full_range: bool, matrix: ColorMatrix) -> FloatArray:
+def yuv_to_bgr(full_range: bool, matrix: ColorMatrix) -> FloatArray:
     """(3, 4) float32: rows B G R, columns Y Cb Cr 1, all 0..255."""
     kr, kb = WEIGHTS[matrix]
     kg = 1 - kr - kb
