@@ -7,19 +7,16 @@ over `val`, the best checkpoint kept, class names saved with the network.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from tools.training.characters import CharactersConfig, CharactersNet
 from tools.training.characters_data import glyphs_of_plates, load_glyphs
 from tools.training.characters_task import CharactersTask, GlyphStream, Source, stream_batches
+from tools.training.command import exit_code, prepare, worker_count
 from tools.training.detector_data import DataError
-from tools.training.loop import Loop, LoopOptions, TrainingError, pick_device
-from tools.training.packs import PackError
+from tools.training.loop import Loop, LoopOptions
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,12 +59,9 @@ def sources(options: argparse.Namespace) -> list[Source]:
 
 def train(options: argparse.Namespace) -> None:
     """Run the training that `options` ask for."""
-    torch.manual_seed(options.seed)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    device = pick_device(options.device)
+    device = prepare(options)
     cuda = device.type == "cuda"
-    workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
+    workers = worker_count(options, device)
     stream = GlyphStream(sources(options), options.batch or (1024 if cuda else 128), options.seed)
     model = CharactersNet(CharactersConfig()).to(device)
     val = load_glyphs(options.data, "val")
@@ -87,12 +81,8 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, train; 0, or 2 after one line on what is wrong."""
-    try:
-        train(parser().parse_args(arguments))
-    except (TrainingError, DataError, PackError) as error:
-        print(f"train_characters: {error}", file=sys.stderr)
-        return 2
-    return 0
+    options = parser().parse_args(arguments)
+    return exit_code("train_characters", lambda: train(options))
 
 
 if __name__ == "__main__":

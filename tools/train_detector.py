@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -11,11 +10,12 @@ from pathlib import Path
 
 import torch
 
+from tools.training.command import exit_code, prepare, worker_count
 from tools.training.detector import CONFIGS, YoloV3
-from tools.training.detector_data import DataError, Scenes, load_scenes
+from tools.training.detector_data import Scenes, load_scenes
 from tools.training.detector_task import DetectorStream, DetectorTask, stream_batches
-from tools.training.loop import Loop, LoopOptions, TrainingError, pick_device
-from tools.training.packs import PackError, read_pack
+from tools.training.loop import Loop, LoopOptions
+from tools.training.packs import read_pack
 
 CALM_SHARE = 0.15
 """The last part of the time, in which mosaics give way to whole pictures."""
@@ -61,7 +61,7 @@ def training_scenes(options: argparse.Namespace) -> Scenes:
 def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTask:
     """Load the data and make network and stream."""
     cuda = device.type == "cuda"
-    workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
+    workers = worker_count(options, device)
     calm_at_s = time.monotonic() + 60 * options.minutes * (1 - CALM_SHARE)
     stream = DetectorStream(
         training_scenes(options), options.batch or (64 if cuda else 16), options.seed, calm_at_s
@@ -74,10 +74,7 @@ def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTas
 
 def train(options: argparse.Namespace) -> None:
     """Run the training that `options` ask for."""
-    torch.manual_seed(options.seed)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    device = pick_device(options.device)
+    device = prepare(options)
     loop_options = LoopOptions(
         out=options.out,
         minutes=options.minutes,
@@ -97,12 +94,8 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, train; 0, or 2 after one line on what is wrong."""
-    try:
-        train(parser().parse_args(arguments))
-    except (TrainingError, DataError, PackError) as error:
-        print(f"train_detector: {error}", file=sys.stderr)
-        return 2
-    return 0
+    options = parser().parse_args(arguments)
+    return exit_code("train_detector", lambda: train(options))
 
 
 if __name__ == "__main__":

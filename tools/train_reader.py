@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import torch
 
+from tools.training.command import exit_code, prepare, worker_count
 from tools.training.data import (
     ReaderStream,
     Source,
@@ -17,8 +17,8 @@ from tools.training.data import (
     sampling_weights,
     stream_batches,
 )
-from tools.training.loop import Loop, LoopOptions, TrainingError, pick_device
-from tools.training.packs import Pack, PackError, read_pack
+from tools.training.loop import Loop, LoopOptions, TrainingError
+from tools.training.packs import Pack, read_pack
 from tools.training.reader import SIZES, Reader
 from tools.training.reader_task import ReaderTask
 
@@ -56,7 +56,7 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     sources = [build_source(real, 1 - share, options.temperature)]
     for path in options.synthetic:
         sources.append(build_source(read_pack(path, "reader"), share / len(options.synthetic), 1.0))
-    workers = options.workers if options.workers is not None else (os.cpu_count() or 1) if cuda else 1
+    workers = worker_count(options, device)
     backgrounds = background_bank(sources[0].plates, options.seed)
     batch = options.batch or (1024 if cuda else 128)
     stream = ReaderStream(sources, backgrounds, batch, options.seed, options.gentle_samples)
@@ -80,10 +80,7 @@ def build_source(pack: Pack, share: float, temperature: float) -> Source:
 
 def train(options: argparse.Namespace) -> None:
     """Run the training that `options` ask for."""
-    torch.manual_seed(options.seed)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    device = pick_device(options.device)
+    device = prepare(options)
     loop_options = LoopOptions(
         out=options.out,
         minutes=options.minutes,
@@ -100,12 +97,8 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train; 0, or 2 after one line on what is wrong."""
-    try:
-        train(parser().parse_args(arguments))
-    except (TrainingError, PackError) as error:
-        print(f"train_reader: {error}", file=sys.stderr)
-        return 2
-    return 0
+    options = parser().parse_args(arguments)
+    return exit_code("train_reader", lambda: train(options))
 
 
 if __name__ == "__main__":
