@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -16,6 +17,10 @@ from tools.training.detector_data import Scenes, load_scenes
 from tools.training.detector_task import DetectorStream, DetectorTask, stream_batches
 from tools.training.loop import Loop, LoopOptions
 from tools.training.packs import read_pack
+from tools.training.unfold import unfold
+
+UNFOLDING_BATCHES = 8
+"""Batches on which the statistics of an exported network's normalisations are measured anew."""
 
 CALM_SHARE = 0.15
 """The last part of the time, in which mosaics give way to whole pictures."""
@@ -35,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--device", default="cpu", help="cpu or cuda")
     made.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
     made.add_argument("--resume", type=Path, help="go on from this last.pt")
-    made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
+    made.add_argument(
+        "--pretrained", type=Path, help="start from the weights of this checkpoint or exported FP32 .onnx"
+    )
     made.add_argument("--batch", type=int, help="pictures a step (cpu 16, cuda 64)")
     made.add_argument("--rate", type=float, default=2e-3, help="learning rate")
     made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
@@ -69,7 +76,16 @@ def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTas
     model = YoloV3(CONFIGS[options.name]).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     val = load_scenes(options.data, "val").scenes
-    return DetectorTask(model, stream_batches(stream, workers, cuda), val, device)
+    batches = stream_batches(stream, workers, cuda)
+    if is_exported(options.pretrained):
+        shown = islice(batches, UNFOLDING_BATCHES)
+        unfold(model, options.pretrained, [batch.to(device).pictures.float() / 255 for batch in shown])
+    return DetectorTask(model, batches, val, device)
+
+
+def is_exported(pretrained: Path | None) -> bool:
+    """Whether the weights to start from lie in an exported network, not in a checkpoint."""
+    return pretrained is not None and pretrained.suffix == ".onnx"
 
 
 def train(options: argparse.Namespace) -> None:
@@ -87,7 +103,7 @@ def train(options: argparse.Namespace) -> None:
         ema_decay=0.998,
         clip_norm=10.0,
         resume=options.resume,
-        pretrained=options.pretrained,
+        pretrained=None if is_exported(options.pretrained) else options.pretrained,
     )
     Loop(build_task(options, device), loop_options).run()
 
