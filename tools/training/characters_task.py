@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -52,7 +51,6 @@ class GlyphStream(IterableDataset[GlyphBatch]):
 
     def __iter__(self) -> Iterator[GlyphBatch]:
         worker = get_worker_info()
-        cv2.setNumThreads(1)
         random = np.random.default_rng(self._seed + (worker.id if worker else 0))
         shares = [source.share for source in self._sources]
         places = [

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+import cv2
 import torch
 
 from tools.training.detector_data import DataError
@@ -23,6 +24,8 @@ def prepare(options: argparse.Namespace) -> torch.device:
         TrainingError: there is no such device here.
     """
     torch.manual_seed(options.seed)
+    # A worker forked after OpenCV has begun threads of its own would wait for them for ever.
+    cv2.setNumThreads(1)
     if options.threads:
         torch.set_num_threads(options.threads)
     return pick_device(options.device)

@@ -24,7 +24,7 @@ STORED_SIZE = (192, 96)
 
 MAX_LENGTH = 12
 UNKNOWN_SPLIT = -1
-GENTLE_SHARE = 0.25
+GENTLE_SHARE = 0.4
 
 VIETNAM_LONG = re.compile(r"\d\d[A-Z][A-Z0-9]\d{5}")
 VIETNAM_SHORT = re.compile(r"\d\d[A-Z][A-Z0-9]\d{4}")
@@ -174,7 +174,6 @@ class ReaderStream(IterableDataset[Batch]):
         self._gentle_samples = gentle_samples
 
     def __iter__(self) -> Iterator[Batch]:
-        cv2.setNumThreads(1)
         worker = get_worker_info()
         rng = np.random.default_rng([self._seed, 0 if worker is None else worker.id])
         augment = Augmenter(rng, self._backgrounds)

@@ -70,7 +70,6 @@ class DetectorStream(IterableDataset[DetectorBatch]):
     def __iter__(self) -> Iterator[DetectorBatch]:
         worker = get_worker_info()
         seed = self._seed + (worker.id if worker else 0)
-        cv2.setNumThreads(1)
         random = np.random.default_rng(seed)
         augmenter = Augmenter(self._scenes, Recipe(), seed)
         while True:
