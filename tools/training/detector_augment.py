@@ -23,6 +23,8 @@ GREY = 114
 IGNORED_BELOW_PX = 5.0
 VISIBLE_SHARE = 0.5
 BOX_GUARD = 1.6
+MOST_ENLARGED = 3.0
+LEVEL_ASPECT = 3.0
 GRIDS = ((2, 1), (2, 1), (2, 2), (2, 2), (3, 2))
 """Columns and rows of mosaics."""
 
@@ -54,6 +56,12 @@ class Recipe:
     focus: float = 0.7
     whole_zoom: tuple[float, float] = (0.6, 2.2)
     tile_zoom: tuple[float, float] = (0.8, 2.8)
+    aim: float = 0.4
+    aimed_px: tuple[float, float] = (12.0, 180.0)
+    turn: float = 0.35
+    turn_degrees: tuple[float, float] = (4.0, 14.0)
+    """Spread (standard deviation) of usual and of strong turns; one turn in three is strong, where
+    the box can be drawn anew."""
 
 
 class Augmenter:
@@ -130,12 +138,14 @@ class Augmenter:
         scene = self._pick()
         left, top, right, bottom = tile
         height, width = scene.picture.shape[:2]
-        fit = min((right - left) / width, (bottom - top) / height) * zoom
-        stretch = float(np.exp(self._random.normal(0, 0.08)))
-        scale_x, scale_y = fit * stretch, fit / stretch
+        scale = min((right - left) / width, (bottom - top) / height) * zoom
+        if len(scene.boxes) and self._chance(self.recipe.aim):
+            scale = self._aimed(scene, right - left, bottom - top)
+        stretch = float(np.exp(self._random.normal(0, self._random.choice([0.08, 0.08, 0.2]))))
+        scale_x, scale_y = scale * stretch, scale / stretch
         matrix = np.array([[scale_x, 0, 0], [0, scale_y, 0]], np.float32)
-        if self._chance(0.3):
-            matrix = _rotation(width, height, self._random.normal(0, 4)) @ np.vstack([matrix, [0, 0, 1]])
+        if self._chance(self.recipe.turn):
+            matrix = _rotation(width, height, self._angle(scene)) @ np.vstack([matrix, [0, 0, 1]])
             matrix = _recentred(matrix, width, height, scale_x, scale_y)
         if self._chance(self.recipe.flip):
             matrix = np.array([[-1, 0, width * scale_x], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
@@ -143,6 +153,19 @@ class Augmenter:
         space = np.array([right - left, bottom - top], np.float32)
         matrix[:, 2] += self._place(scene, matrix, space, space - (width * scale_x, height * scale_y))
         canvas.put(scene, matrix, tile)
+
+    def _aimed(self, scene: Scene, width: int, height: int) -> float:
+        """Scale that gives one plate of `scene` a height drawn evenly over octaves, where it fits a tile of
+        `width` x `height` and is not blown up beyond what its pixels bear."""
+        box = scene.boxes[self._random.integers(len(scene.boxes))]
+        plate_width, plate_height = np.maximum(box[2:] - box[:2], 1)
+        wanted = self._between(*self.recipe.aimed_px) / plate_height
+        return float(min(wanted, 0.9 * width / plate_width, 0.7 * height / plate_height, MOST_ENLARGED))
+
+    def _angle(self, scene: Scene) -> float:
+        usual, strong = self.recipe.turn_degrees
+        strongly = self._chance(1 / 3) and is_redrawable(scene)
+        return float(self._random.normal(0, strong if strongly else usual))
 
     def _place(self, scene: Scene, matrix: Array, space: Array, spare: Array) -> Array:
         """Where to move a warped picture of which `spare` (2,) pixels are missing (or too many) to fill
@@ -253,6 +276,14 @@ def warp_plates(scene: Scene, matrix: Array) -> tuple[Array, Array]:
     return boxes, quads.astype(np.float32)
 
 
+def is_redrawable(scene: Scene) -> bool:
+    """Whether the corners of every plate are known: told, or those of its box, as of a plate so long that it
+    must lie level."""
+    sizes = scene.boxes[:, 2:] - scene.boxes[:, :2]
+    known = np.isfinite(scene.quads).all(axis=(1, 2))
+    return bool((known | (sizes[:, 0] > LEVEL_ASPECT * sizes[:, 1])).all())
+
+
 def _areas(boxes: Array) -> Array:
     return np.asarray(np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(1), dtype=np.float32)
 
@@ -313,7 +344,7 @@ def _tilted(width: float, height: float, random: np.random.Generator) -> Array:
     """Corners (4, 2) around the origin of a plate seen a little from aside."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * (width / 2, height / 2)
     corners += random.normal(0, 0.035, (4, 2)) * (height, height)
-    angle, shear = np.radians(random.normal(0, 5)), random.normal(0, 0.1)
+    angle, shear = np.radians(random.normal(0, random.choice([5, 5, 15]))), random.normal(0, 0.1)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return np.asarray(corners @ (turn @ np.array([[1, shear], [0, 1]])).T, dtype=np.float32)
 
