@@ -109,5 +109,12 @@ class PictureSettings(Section):
     """Input of a second search where the first gave no sure text; 0 leaves it out. Finds far plates, costs
     time."""
 
-    margins: tuple[float, ...] = (0.0, 0.05, 0.1)
+    margins: tuple[float, ...] = (0.0, 0.04, 0.08, 0.12, 0.16)
     """Margins that are read and averaged."""
+
+    legible: float = Field(default=0.1, ge=0, le=1)
+    """A text with less confidence than this counts as none."""
+
+    unread: float = Field(default=0.6, ge=0, le=1)
+    """Confidence of the detector from which on a plate without a legible text is reported. Lower reports more
+    things that are no plates, higher fewer plates that nobody can read."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anpr_stream.config.models import PictureSettings
 from anpr_stream.config.schema import Settings
 from anpr_stream.pipeline.networks import Networks
 from anpr_stream.types import ALPHABET, Detection, Frame, Read
@@ -45,7 +46,8 @@ def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[P
     """Find and read the plates of a picture, the surest first.
 
     The search goes on, with weaker plates and then a larger input, until a text is sure. Doubtful plates are
-    told only with a sure text, or the best of them where there is nothing else.
+    told only with a sure text, or the best of them where there is nothing else; what has no legible text must
+    be a plate beyond doubt.
 
     Raises:
         BackendError: an engine failed.
@@ -58,12 +60,18 @@ def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[P
         if any(_is_sure(plate, sure) for plate in plates):
             break
     plates = _distinct(sorted(plates, key=lambda plate: -plate.rank))
+    plates = [plate for plate in plates if _is_plate(plate, settings.pictures)]
     told = [plate for plate in plates if plate.detection.confidence >= clear or _is_sure(plate, sure)]
     return told or plates[:1]
 
 
 def _is_sure(plate: PicturePlate, sure: float) -> bool:
     return bool(plate.read.text) and plate.read.confidence >= sure
+
+
+def _is_plate(plate: PicturePlate, settings: PictureSettings) -> bool:
+    is_legible = bool(plate.read.text) and plate.read.confidence >= settings.legible
+    return is_legible or plate.detection.confidence >= settings.unread
 
 
 def _distinct(plates: Sequence[PicturePlate]) -> list[PicturePlate]:

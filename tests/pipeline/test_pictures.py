@@ -81,6 +81,18 @@ def test_an_unread_plate_comes_last_however_sure_its_emptiness():
     assert found == [("CD2", 0.5), ("", 0.9)]
 
 
+def test_what_has_no_legible_text_is_told_only_where_it_is_a_plate_beyond_doubt():
+    garbled, bare = ("A4", 0.05), ("", 0.9)
+    found, _ = run(
+        [[plate(10, 0.55), plate(100, 0.55), plate(200, 0.7)]], {10.0: garbled, 100.0: bare, 200.0: garbled}
+    )
+    assert found == [("A4", 0.7)]
+
+
+def test_a_picture_without_a_legible_text_or_a_sure_plate_has_none():
+    assert run([[plate(10, 0.4)]], {10.0: ("A4", 0.05)})[0] == []
+
+
 def test_an_empty_text_is_not_sure():
     assert run([[plate(10, 0.9)], [plate(200, 0.3)]], {})[1] == 2
 
