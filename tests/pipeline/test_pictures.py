@@ -1,11 +1,12 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from anpr_stream.config.schema import Settings
 from anpr_stream.pipeline.networks import Networks
-from anpr_stream.pipeline.pictures import for_pictures, read_picture
+from anpr_stream.pipeline.pictures import for_pictures, read_picture, weighed
+from anpr_stream.plates.formats import load_formats
 from anpr_stream.types import ALPHABET, Candidate, Detection, Frame, PixelFormat, Planes, Read
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)
@@ -115,3 +116,31 @@ def test_characters_have_their_own_confidence():
 
 def test_pictures_are_read_with_their_own_margins():
     assert for_pictures(Settings()).reader.margins == Settings().pictures.margins
+
+
+RUSSIAN = load_formats(["ru"])
+
+
+def doubtful(*texts):
+    candidates = tuple(Candidate(text, confidence) for text, confidence in texts)
+    return replace(read(*texts[0]), candidates=candidates)
+
+
+def test_of_look_alikes_the_one_that_fits_a_format_wins():
+    better = weighed(doubtful(("YS04XT777", 0.56), ("Y504XT777", 0.27), ("YS04XT77", 0.1)), RUSSIAN)
+    assert better.text == better.candidates[0].text == "Y504XT777"
+    assert better.confidence > 0.5
+    assert sum(candidate.confidence for candidate in better.candidates) == pytest.approx(0.93)
+
+
+def test_a_sure_text_of_no_format_stays():
+    assert weighed(doubtful(("YS04XT777", 0.98), ("Y504XT777", 0.01)), RUSSIAN).text == "YS04XT777"
+
+
+def test_the_prior_does_not_change_a_texts_length():
+    assert weighed(doubtful(("YS04XT7777", 0.5), ("Y504XT777", 0.4)), RUSSIAN).text == "YS04XT7777"
+
+
+def test_a_read_without_candidates_stays():
+    empty = Read("", 0.9, np.zeros((0, 36), np.float32))
+    assert weighed(empty, RUSSIAN) is empty
