@@ -49,13 +49,17 @@ def build(
     max_batch: Annotated[int, typer.Option(min=1, max=256, help="Largest batch.")] = 16,
     target: Annotated[
         str | None,
-        typer.Option(help="GPU generation to build for without that GPU (SM75 ... SM120, TensorRT for RTX)."),
+        typer.Option(
+            help="GPU generation to build for without that GPU, by TensorRT for RTX, e.g. SM86: "
+            "copy the plans into the cache folder of a machine that has one."
+        ),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for the plans instead of the cache.")] = None,
 ) -> None:
     """Build TensorRT plans into the cache and print their paths.
 
-    Every start builds what is missing by itself; this does it beforehand.
+    Every start builds what is missing by itself; this does it beforehand, for pictures of 16:9, the
+    default precision and the default batch: a start finds the plans whose precision and batch are its own.
     Exit code 69 if TensorRT or a GPU is missing, or a network cannot be built.
     """
     files = [find_model(name) for name in networks or DEFAULT_NETWORKS]

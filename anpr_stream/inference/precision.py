@@ -28,7 +28,7 @@ def to_half(onnx_bytes: bytes) -> bytes:
             slug="precision-missing",
         ) from error
     model = onnx.load_from_string(onnx_bytes)
-    _unpack_weights(onnx, model.graph)
+    unpack_weights(onnx, model.graph)
     for index, node in enumerate(model.graph.node):
         # The converter names its casts after the nodes they feed, so every node needs a name.
         node.name = node.name or f"node_{index}"
@@ -42,7 +42,7 @@ def to_half(onnx_bytes: bytes) -> bytes:
     return data
 
 
-def _unpack_weights(onnx: Any, graph: Any) -> None:
+def unpack_weights(onnx: Any, graph: Any) -> None:
     """Undo the form in which files ship: weights stored as FP16, each cast back by a node."""
     stored = {weight.name: weight for weight in graph.initializer}
     for node in [node for node in graph.node if node.op_type == "Cast" and node.input[0] in stored]:

@@ -16,6 +16,7 @@ from anpr_stream.inference.device import Device, DeviceInfo
 from anpr_stream.inference.frame_store import FrameStore
 from anpr_stream.inference.gpu_backend import GpuBackend
 from anpr_stream.inference.gpu_group import GpuGroup
+from anpr_stream.inference.gru import GruForm, with_gru
 from anpr_stream.inference.models import ModelFile
 from anpr_stream.inference.precision import to_half
 from anpr_stream.inference.tensorrt_api import TensorRT, find_tensorrt
@@ -27,6 +28,9 @@ from anpr_stream.interfaces import FrameBackend
 LOG = logging.getLogger(__name__)
 FRAMES_PER_BATCH = 4
 """Frames kept on a GPU per picture of the largest batch: two batches in flight, two being read."""
+GRU_FORM: GruForm = "native"
+"""The form of the reader's GRU. The operator stays until `tools/gpu_check.py` has named a faster form
+on a real GPU: none has been measured, and the operator builds in the shortest time."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class PlanMaker:
         max_batch: largest batch.
         cache: where plans are kept.
         progress: told of the build's steps.
+        gru: the form of a reader's GRU.
     """
 
     tensorrt: TensorRT
@@ -76,6 +81,7 @@ class PlanMaker:
     max_batch: int
     cache: PlanCache = field(default_factory=PlanCache)
     progress: Progress | None = None
+    gru: GruForm = GRU_FORM
 
     def plan(self, size: tuple[int, int], gpu: DeviceInfo | str) -> Plan:
         """Return the plan for an input of `size` (height, width), from the cache or built now.
@@ -88,13 +94,22 @@ class PlanMaker:
             BackendError: it cannot be built; the line says why.
         """
         profile = Profile(*size, self.max_batch)
-        onnx = network_bytes(self.file, self.precision)
-        key = self._key(onnx, profile, gpu)
-        data = self.cache.get(key, lambda: self._build(key, onnx, profile, gpu))
+        onnx = network_bytes(self.file, self.precision, self.gru)
+        target = self._target(gpu)
+        key = self._key(onnx, profile, gpu if target is None else target)
+        data = self.cache.get(key, lambda: self._build(key, onnx, profile, target))
         return Plan(data, profile, self.cache.folder / key.file_name)
 
-    def _build(self, key: PlanKey, onnx: bytes, profile: Profile, gpu: DeviceInfo | str) -> bytes:
-        target = gpu if isinstance(gpu, str) else None
+    def _target(self, gpu: DeviceInfo | str) -> str | None:
+        """Name the generation to build for; None builds for the very GPU.
+
+        TensorRT for RTX builds for a generation, so that a plan made ahead is the one that a start finds.
+        """
+        if isinstance(gpu, str):
+            return gpu
+        return f"SM{gpu.compute_capability.replace('.', '')}" if self.tensorrt.ahead_of_time else None
+
+    def _build(self, key: PlanKey, onnx: bytes, profile: Profile, target: str | None) -> bytes:
         timings = self.cache.timings(key)
         built: Built = build_plan(self.tensorrt, onnx, profile, timings, target, self.progress)
         if built.timings:
@@ -102,43 +117,49 @@ class PlanMaker:
         return built.plan
 
     def _key(self, onnx: bytes, profile: Profile, gpu: DeviceInfo | str) -> PlanKey:
-        if isinstance(gpu, str):
-            name, capability, driver = gpu, gpu, ""
-        else:
-            name, capability = gpu.name, gpu.compute_capability
-            driver = gpu.driver if self.tensorrt.ahead_of_time else ""
+        names = (gpu, gpu) if isinstance(gpu, str) else (gpu.name, gpu.compute_capability)
         return PlanKey(
             network=self.file.name,
             model_sha256=hashlib.sha256(onnx).hexdigest(),
             tensorrt=self.tensorrt.text,
-            gpu=name,
-            compute_capability=capability,
+            gpu=names[0],
+            compute_capability=names[1],
             precision=self.precision,
             profile=f"1..{'x'.join(map(str, profile.shape(profile.max_batch)))}",
-            driver=driver,
         )
 
 
-def network_bytes(file: ModelFile, precision: str) -> bytes:
-    """Return the ONNX bytes of a network in a precision.
+def network_bytes(file: ModelFile, precision: str, gru: GruForm = GRU_FORM) -> bytes:
+    """Return the ONNX bytes of a network in a precision, its GRU in a form.
 
     Raises:
-        BackendError: there is no such file, or no such precision.
+        BackendError: there is no such file, precision or form.
     """
     if precision == "fp32":
-        return file.path.read_bytes()
+        return with_gru(file.path.read_bytes(), gru)
     if precision == "fp16":
-        return to_half(file.path.read_bytes())
+        return to_half(with_gru(file.path.read_bytes(), gru))
     if precision == "int8" and file.int8_path is not None:
-        return file.int8_path.read_bytes()
+        return with_gru(file.int8_path.read_bytes(), gru)
     missing = "no .int8.onnx beside it" if precision == "int8" else "TensorRT runs fp32, fp16 and int8"
     raise BackendError(f"{file.name} cannot run in {precision}: {missing}", slug="precision")
 
 
-def load(file: ModelFile, settings: InferenceSettings) -> FrameBackend:
+def load(
+    file: ModelFile,
+    settings: InferenceSettings,
+    gru: GruForm = GRU_FORM,
+    progress: Progress | None = None,
+) -> FrameBackend:
     """Load a network on the GPUs of this machine; the plan of its own input size is made now.
 
     Other input sizes are built when the first frame of that size comes.
+
+    Args:
+        file: the network.
+        settings: GPUs, precision and largest batch.
+        gru: the form of a reader's GRU.
+        progress: told of the steps of every build.
 
     Raises:
         BackendError: TensorRT, pycuda, the driver or a GPU is missing, or the build failed.
@@ -146,7 +167,7 @@ def load(file: ModelFile, settings: InferenceSettings) -> FrameBackend:
     tensorrt = find_tensorrt()
     gpus = [open_gpu(index, FRAMES_PER_BATCH * settings.max_batch) for index in chosen(settings.gpus)]
     precision = "fp16" if settings.precision == "auto" else settings.precision
-    maker = PlanMaker(tensorrt, file, precision, settings.max_batch)
+    maker = PlanMaker(tensorrt, file, precision, settings.max_batch, progress=progress, gru=gru)
 
     def member(place: int, size: tuple[int, int]) -> GpuBackend:
         gpu = gpus[place]

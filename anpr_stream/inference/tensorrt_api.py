@@ -14,7 +14,6 @@ from anpr_stream.errors import BackendError
 
 PACKAGES = ("tensorrt", "tensorrt_rtx")
 OLDEST = {"tensorrt": (10, 0), "tensorrt_rtx": (1, 2)}
-RTX_TARGETS = ("SM75", "SM80", "SM86", "SM89", "SM120")
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,9 +110,12 @@ def _profile(builder: Any, network: Any, profile: Profile) -> Any:
 
 
 def _aim_at(trt: Any, config: Any, name: str) -> None:
-    target = getattr(trt.ComputeCapability, name, None) if hasattr(trt, "ComputeCapability") else None
-    if target is None:
-        raise BackendError(f"{trt.__name__} builds no plans ahead of time for {name}", slug="tensorrt-target")
+    known = [known for known in dir(trt.ComputeCapability) if known.startswith("SM")]
+    if name not in known:
+        raise BackendError(
+            f"{trt.__name__} builds no plans for {name}: it knows {', '.join(known)}", slug="tensorrt-target"
+        )
+    target = getattr(trt.ComputeCapability, name)
     config.num_compute_capabilities = 1
     config.set_compute_capability(target, 0)
 

@@ -31,12 +31,10 @@ class PlanKey:
         network: name of the network, for people.
         model_sha256: of the ONNX bytes that are built (after any change of precision).
         tensorrt: package and version.
-        gpu: product name, or the generation's name for plans built ahead of time.
+        gpu: product name, or the generation's name where plans are built for one.
         compute_capability: e.g. `8.6` or `SM86`.
         precision: `fp32`, `fp16` or `int8`.
         profile: `1..16x3x384x640`.
-        driver: the driver's version where the plan depends on it (TensorRT for RTX finishes
-            its kernels at run time), else empty.
     """
 
     network: str
@@ -46,7 +44,6 @@ class PlanKey:
     compute_capability: str
     precision: str
     profile: str
-    driver: str = ""
 
     @property
     def file_name(self) -> str:

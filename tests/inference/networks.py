@@ -8,6 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.inference.gpu_helpers import onnx_bytes
 
+TARGETS = ("SM75", "SM80", "SM86", "SM89", "SM120")
+"""Generations of GPUs that plans are built for without one."""
+
 
 def value(name: str, shape: list) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)

@@ -10,9 +10,10 @@ import pytest
 from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import BackendError
 from anpr_stream.inference import tensorrt
+from anpr_stream.inference.device import DeviceInfo
 from anpr_stream.inference.models import ModelFile, shipped_models
-from anpr_stream.inference.tensorrt_api import RTX_TARGETS
 from anpr_stream.vision.contract import DetectorContract
+from tests.inference.networks import TARGETS
 
 needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="needs tensorrt_rtx")
 MODELS = [entry.model for entry in shipped_models() if entry.model is not None]
@@ -24,7 +25,7 @@ PRECISIONS = [
 
 
 @needs_rtx
-@pytest.mark.parametrize("target", RTX_TARGETS)
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("model", "precision"), PRECISIONS, ids=lambda v: getattr(v, "name", v))
 def test_every_shipped_network_builds_for_every_generation(
     model: ModelFile, precision: str, target: str, tmp_path: Path
@@ -48,6 +49,24 @@ def test_the_second_build_finds_the_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert tensorrt.build_ahead(small, "fp16", 4, "SM86", tmp_path) == first
     with pytest.raises(TypeError):
         tensorrt.build_ahead(small, "fp16", 8, "SM86", tmp_path)
+
+
+@pytest.mark.parametrize(("package", "built"), [("tensorrt_rtx", ["SM86"]), ("tensorrt", ["SM86", None])])
+def test_a_start_finds_what_was_built_ahead_for_its_generation(
+    package: str, built: list[str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = []
+
+    def build(*given: object) -> tensorrt.Built:
+        targets.append(given[4])
+        return tensorrt.Built(b"plan", b"")
+
+    monkeypatch.setattr(tensorrt, "build_plan", build)
+    found = tensorrt.TensorRT(None, package, (1, 7))
+    maker = tensorrt.PlanMaker(found, MODELS[0], "fp32", 4, tensorrt.PlanCache(tmp_path))
+    maker.plan((64, 128), "SM86")
+    maker.plan((64, 128), DeviceInfo(0, "RTX A4000", "8.6", "13.0", 1 << 34))
+    assert targets == built
 
 
 @pytest.mark.skipif(not MODELS, reason="no network ships yet")

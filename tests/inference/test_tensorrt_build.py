@@ -11,7 +11,7 @@ import pytest
 
 from anpr_stream.errors import BackendError
 from anpr_stream.inference.precision import to_half
-from anpr_stream.inference.tensorrt_api import RTX_TARGETS, TensorRT, find_tensorrt, version_numbers
+from anpr_stream.inference.tensorrt_api import TensorRT, find_tensorrt, version_numbers
 from anpr_stream.inference.tensorrt_build import Profile, build_plan
 from tests.inference import networks
 
@@ -30,7 +30,7 @@ def rtx() -> TensorRT:
 
 
 @needs_rtx
-@pytest.mark.parametrize("target", RTX_TARGETS)
+@pytest.mark.parametrize("target", networks.TARGETS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_builds_for_a_gpu_that_is_not_here(rtx: TensorRT, name: str, target: str) -> None:
     onnx, profile = NETWORKS[name]
