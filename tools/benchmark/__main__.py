@@ -12,7 +12,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from anpr_stream.inference import processor
 from anpr_stream.inference.models import shipped_models
 from anpr_stream.pipeline.networks import load_networks
 from tools.benchmark.clip import write_clip
+from tools.benchmark.live import live_cost
 from tools.benchmark.machine import Rate, matrix_rate
 from tools.benchmark.networks import NetworkTiming, default_timing, network_timings
 from tools.benchmark.stages import ClipCost, clip_cost
 
-PARTS = ("machine", "networks", "yardstick", "clip")
+PARTS = ("machine", "networks", "yardstick", "clip", "live")
 RATES_HZ = {"default": None, "every frame": 1000.0}
 
 
@@ -51,12 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
     result["load"] = round(os.getloadavg()[0], 1)
     say(f"{result['processor']}, {result['cores']} cores, load {result['load']}")
     with tempfile.TemporaryDirectory() as folder:
-        measure = _Measure(Path(folder), threads, options.budget_s)
+        film = _Film(options.clip, options.seconds, Path(folder))
+        measure = _Measure(Path(folder), threads, options.budget_s, film)
         steps: dict[str, Callable[[], Any]] = {
             "machine": measure.machine,
             "networks": measure.networks,
             "yardstick": measure.yardstick,
-            "clip": lambda: measure.clip(options.clip, options.seconds),
+            "clip": measure.clip,
+            "live": measure.live,
         }
         for part in (part for part in PARTS if part in parts):
             try:
@@ -68,13 +72,31 @@ def main(arguments: list[str] | None = None) -> int:
     return int(any("error" in result[part] for part in PARTS if part in result))
 
 
+@dataclass(frozen=True)
+class _Film:
+    """The clip that is played: one given, or else one rendered when it is first asked for."""
+
+    given: Path | None
+    seconds: float
+    folder: Path
+
+    @cached_property
+    def path_and_texts(self) -> tuple[Path, list[str]]:
+        """Where it lies and what is known to be on its plates."""
+        if self.given is not None:
+            return self.given, []
+        path = self.folder / "clip.mp4"
+        return path, write_clip(path, self.seconds)
+
+
 class _Measure:
     """The parts of the benchmark; later ones use the rates of the first."""
 
-    def __init__(self, folder: Path, threads: Sequence[int], budget_s: float) -> None:
+    def __init__(self, folder: Path, threads: Sequence[int], budget_s: float, film: _Film) -> None:
         self._folder = folder
         self._threads = threads
         self._budget_s = budget_s
+        self._film = film
         self._rates: list[Rate] = []
 
     def machine(self) -> list[dict[str, Any]]:
@@ -112,12 +134,9 @@ class _Measure:
         say(f"\nyardstick {reference.cpu_ms:.1f} ms processor time; {shown}: {share:.2f} of it")
         return {"reference": asdict(reference), "share": share, **{n: asdict(c) for n, c in costs.items()}}
 
-    def clip(self, clip: Path | None, seconds: float) -> dict[str, Any]:
+    def clip(self) -> dict[str, Any]:
         """The whole way over a clip."""
-        path, texts = clip, []
-        if path is None:
-            path = self._folder / "clip.mp4"
-            texts = write_clip(path, seconds)
+        path, texts = self._film.path_and_texts
         costs = {}
         for name, rate_hz in RATES_HZ.items():
             changes = {} if rate_hz is None else {"flow": {"detect_rate_hz": rate_hz}}
@@ -127,6 +146,17 @@ class _Measure:
             _say_clip(name, cost, texts)
             costs[name] = asdict(cost) | _derived(cost)
         return {"truth": texts, **costs}
+
+    def live(self) -> dict[str, Any]:
+        """The clip as a camera sends it."""
+        settings = Settings()
+        with load_networks(settings) as networks:
+            cost = live_cost(self._film.path_and_texts[0], settings, networks, self._film.seconds)
+        say(
+            f"\nlive over RTSP for {cost.seconds:.0f} s: {cost.frames} frames looked at, "
+            f"{cost.dropped_share:.2%} dropped {cost.dropped or ''}, {cost.cores:.2f} cores busy"
+        )
+        return asdict(cost) | {"dropped_share": cost.dropped_share}
 
 
 def _network_line(entry: NetworkTiming) -> str:

@@ -5,7 +5,7 @@ import pytest
 from anpr_stream.inference import models
 from tests.networks import write_detector, write_reader
 from tools.benchmark import __main__ as benchmark
-from tools.benchmark import clip, stages
+from tools.benchmark import clip, live, stages
 from tools.benchmark.stages import STAGES
 
 
@@ -81,3 +81,22 @@ def test_without_the_detector_there_is_no_comparison(engines, capsys):
     code, result, _ = run(capsys, "--parts", "yardstick")
     assert code == 1
     assert "detector-cpu" in result["yardstick"]["error"]
+
+
+def test_a_clip_is_watched_as_a_camera_sends_it(engines, capsys, monkeypatch):
+    monkeypatch.setattr(clip, "SIZE", (320, 192))
+    monkeypatch.setattr(live, "SETTLING_S", 0.0)
+    code, result, shown = run(capsys, "--parts", "live", "--seconds", "4")
+    assert code == 0
+    cost = result["live"]
+    assert 0 < cost["frames"] <= 120
+    assert cost["cores"] > 0
+    assert "live over RTSP" in shown
+
+
+def test_a_clip_that_no_camera_could_send_is_told(engines, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(live, "FIRST_FRAME_S", 2.0)
+    (tmp_path / "text.mp4").write_text("no film")
+    code, _, shown = run(capsys, "--parts", "live", "--clip", str(tmp_path / "text.mp4"))
+    assert code == 1
+    assert "live: not measured" in shown
