@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,11 +24,16 @@ from anpr_stream.cli import (
     serve,
     status,
 )
-from anpr_stream.errors import AnprError
+from anpr_stream.errors import AnprError, UsageError
 
 INTERRUPTED = 130
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+WRONG_USE: type[Any] = typer.BadParameter.__bases__[0]
+"""What Typer raises for wrong options; newer ones bring their own Click, so it has no import that lasts."""
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 app.command("run")(run.run)
 app.command("read")(read.read)
 app.command("check")(check.check)
@@ -67,9 +72,24 @@ def options(
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and its exit code, never in a traceback."""
     try:
-        app(prog_name="anpr-stream")
+        raise SystemExit(app(prog_name="anpr-stream", standalone_mode=False))
     except AnprError as error:
-        sys.stderr.write(f"anpr-stream: {error}\n")
-        raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
+        raise SystemExit(_tell(error)) from None
+    except WRONG_USE as error:
+        raise SystemExit(_tell_wrong_use(error)) from None
+    except (KeyboardInterrupt, typer.Abort):
         raise SystemExit(INTERRUPTED) from None
+
+
+def _tell(error: AnprError) -> int:
+    sys.stderr.write(f"anpr-stream: {error}\n")
+    return error.exit_code
+
+
+def _tell_wrong_use(error: Any) -> int:
+    message = error.format_message()
+    if "\n" in message:  # a group named without a command: the message is its help
+        sys.stderr.write(f"{message}\n")
+        return UsageError.exit_code
+    told = message.replace("Value error, ", "").rstrip(".")
+    return _tell(UsageError(f"{told} (see '{error.ctx.command_path} --help')"))

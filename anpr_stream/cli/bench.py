@@ -17,16 +17,17 @@ from anpr_stream.sources.locate import locate
 
 
 def bench(
-    source: Annotated[str, typer.Argument(help="A recording.", show_default=False)],
+    source: Annotated[str, typer.Argument(metavar="RECORDING", help="A recording.", show_default=False)],
     config: Config = None,
     backend: Backend = None,
     reader: Reader = None,
     frames: Annotated[int, typer.Option(min=2, help="Frames to time.")] = 600,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
-    """Time a recording on this machine: source alone, networks alone, everything together.
+    """Time a recording on this machine.
 
-    On a busy machine trust the ratios, not the rates.
+    The source alone, the networks alone, and everything together. On a busy machine trust the
+    ratios, not the rates.
     """
     settings = settings_from(config, {"inference.backend": backend, "reader.reader": reader})
     (camera,) = with_sources(settings, [source]).cameras.values()

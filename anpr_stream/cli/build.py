@@ -43,7 +43,8 @@ class BuildBar:
 
 def build(
     networks: Annotated[
-        list[str] | None, typer.Argument(help="Names or .onnx files; detector and reader if none is given.")
+        list[str] | None,
+        typer.Argument(metavar="NETWORK", help="Names or .onnx files; detector and reader if none is given."),
     ] = None,
     precision: Annotated[PlanPrecision, typer.Option(help="Arithmetic of the plan.")] = PlanPrecision.FP16,
     max_batch: Annotated[int, typer.Option(min=1, max=256, help="Largest batch.")] = 16,
@@ -56,10 +57,11 @@ def build(
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for the plans instead of the cache.")] = None,
 ) -> None:
-    """Build TensorRT plans into the cache and print their paths.
+    """Build TensorRT plans beforehand.
 
-    Every start builds what is missing by itself; this does it beforehand, for pictures of 16:9, the
-    default precision and the default batch: a start finds the plans whose precision and batch are its own.
+    They go into the cache, and their paths are printed. Every start builds what is missing by itself; this
+    does it for pictures of 16:9, the default precision and the default batch: a start finds the plans whose
+    precision and batch are its own.
     Exit code 69 if TensorRT or a GPU is missing, or a network cannot be built.
     """
     files = [find_model(name) for name in networks or DEFAULT_NETWORKS]

@@ -13,10 +13,11 @@ from anpr_stream.plates.formats import load_formats
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="Settings file (YAML).", show_default=False)],
+    config: Annotated[Path, typer.Argument(metavar="FILE", help="Settings file (YAML).", show_default=False)],
 ) -> None:
-    """Check a settings file: all faults at once, each with its line and what to do.
+    """Check a settings file and tell all its faults at once.
 
+    Each fault stands with its line, its key and what to do.
     Exit code 0 if the file is right, 78 if not.
     """
     settings = load_settings(config)

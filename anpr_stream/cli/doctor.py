@@ -38,14 +38,19 @@ class Finding:
 def doctor(
     source: Annotated[
         str | None,
-        typer.Argument(help="A source to look at: its plates' height and sharpness.", show_default=False),
+        typer.Argument(
+            metavar="SOURCE",
+            help="A source to look at: its plates' height and sharpness.",
+            show_default=False,
+        ),
     ] = None,
     config: Config = None,
     backend: Backend = None,
 ) -> None:
-    """Say what works on this machine and what is missing; exit code 1 if something is.
+    """Say what works on this machine and what is missing.
 
-    With a SOURCE, also how large and how sharp the plates in its first frames are.
+    Exit code 1 if something is missing. With a SOURCE, also how large and how sharp the plates in its
+    first frames are.
     """
     settings = settings_from(config, {"inference.backend": backend})
     console = Console(highlight=False, soft_wrap=True)

@@ -24,7 +24,10 @@ def install_service(
     unit: Annotated[Path, typer.Option(help="Where to write the unit.")] = Path("/etc/systemd/system") / NAME,
     show: Annotated[bool, typer.Option("--print", help="Write to standard output instead.")] = False,
 ) -> None:
-    """Check the settings and write a hardened systemd unit; the last lines say how to start it."""
+    """Write a hardened systemd unit for the daemon.
+
+    The settings are checked first; the last lines say how to start it.
+    """
     credentials = dict(_credential(text) for text in credential or ())
     secrets = {name: path.read_text(encoding="utf-8").strip() for name, path in credentials.items()}
     load_settings(config, {**os.environ, **secrets})

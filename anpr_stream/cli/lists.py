@@ -24,15 +24,13 @@ from anpr_stream.store.list_file import (
 )
 from anpr_stream.store.lists import list_path
 
-app = typer.Typer(
-    no_args_is_help=True, help="Plate lists: show, add, remove, import. The daemon sees changes at once."
-)
+app = typer.Typer(no_args_is_help=True, help="Show and change plate lists. The daemon sees changes at once.")
 
 ServiceConfig: TypeAlias = Annotated[Path, typer.Option("--config", "-c", help="Settings file (YAML).")]
 Name: TypeAlias = Annotated[str, typer.Argument(metavar="LIST", help="Name of the list.", show_default=False)]
-Plates: TypeAlias = Annotated[list[str], typer.Argument(metavar="PLATE…", help="Plates.", show_default=False)]
+Plates: TypeAlias = Annotated[list[str], typer.Argument(metavar="PLATE", help="Plates.", show_default=False)]
 Hashed: TypeAlias = Annotated[
-    bool, typer.Option(help="Keep only the keyed hash of the plate (exact hits only).")
+    bool, typer.Option("--hashed", help="Keep only the keyed hash of the plate (exact hits only).")
 ]
 
 
@@ -56,7 +54,10 @@ def add(
     expires: Annotated[str, typer.Option(help="Last day, e.g. 2027-12-31.")] = "",
     hashed: Hashed = False,
 ) -> None:
-    """Put plates on a list; an entry of the same plate, cameras, days and hours is replaced."""
+    """Put plates on a list.
+
+    An entry of the same plate, cameras, days and hours is replaced.
+    """
     place, path = _find(name, config)
     rest = {"note": note, "cameras": cameras, "days": days, "from": begins, "to": ends, "expires": expires}
     add_entries(path, [_entry({"plate": _plate(plate, hashed, place), **rest}) for plate in plates])
@@ -65,7 +66,10 @@ def add(
 
 @app.command()
 def remove(name: Name, plates: Plates, config: ServiceConfig) -> None:
-    """Take plates off a list, with all their entries; exit code 1 if one was not on it."""
+    """Take plates off a list, with all their entries.
+
+    Exit code 1 if one was not on it.
+    """
     place, path = _find(name, config)
     missing = [plate for plate in plates if not _remove(path, plate, place)]
     sys.stderr.write(f"{name}: {len(plates) - len(missing)} removed\n")
@@ -77,11 +81,16 @@ def remove(name: Name, plates: Plates, config: ServiceConfig) -> None:
 @app.command("import")
 def import_file(
     name: Name,
-    file: Annotated[Path, typer.Argument(help="CSV file with the column 'plate'.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV file with the column 'plate'.", show_default=False)
+    ],
     config: ServiceConfig,
-    replace: Annotated[bool, typer.Option(help="Empty the list first.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Empty the list first.")] = False,
 ) -> None:
-    """Put the entries of a CSV file on a list; a wrong file changes nothing."""
+    """Put the entries of a CSV file on a list.
+
+    A wrong file changes nothing.
+    """
     _, path = _find(name, config)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")

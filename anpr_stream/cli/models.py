@@ -16,7 +16,10 @@ from anpr_stream.inference.models import ShippedModel, shipped_models
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """List the networks that ship: kind, version, input, size, hash. Exit code 1 if one is damaged."""
+    """List the networks that ship.
+
+    With kind, version, input, size and hash. Exit code 1 if one is damaged.
+    """
     shipped = shipped_models()
     rows = [_row(model) for model in shipped]
     if as_json:

@@ -33,6 +33,7 @@ Formats: TypeAlias = Annotated[
 StartTime: TypeAlias = Annotated[
     datetime | None,
     typer.Option(
+        metavar="TIME",
         formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
         help="When the recording begins, e.g. 2026-05-01T08:00:00+0200; UTC if it names no zone.",
         show_default=False,

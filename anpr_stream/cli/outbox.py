@@ -20,13 +20,11 @@ from anpr_stream.store.database import open_database, read_database
 
 MOST = 1_000_000
 
-app = typer.Typer(
-    no_args_is_help=True, help="Events on their way to receivers: what waits, what was refused."
-)
+app = typer.Typer(no_args_is_help=True, help="Show, resend or discard what receivers refused.")
 
 Output: TypeAlias = Annotated[str | None, typer.Option("--output", help="Of this receiver only.")]
 Ids: TypeAlias = Annotated[
-    list[int] | None, typer.Argument(metavar="[ID…]", help="These only, as 'list' shows.")
+    list[int] | None, typer.Argument(metavar="ID", help="These only, as 'list' shows.")
 ]
 All: TypeAlias = Annotated[bool, typer.Option("--all", help="All that fit.")]
 
@@ -36,9 +34,14 @@ def list_letters(
     config: Config = None,
     folder: StoreFolder = None,
     output: Output = None,
-    payload: Annotated[bool, typer.Option(help="Write the events themselves, one a line.")] = False,
+    payload: Annotated[
+        bool, typer.Option("--payload", help="Write the events themselves, one a line.")
+    ] = False,
 ) -> None:
-    """Show how much waits for each receiver, and each event that was put aside with the reason."""
+    """Show what waits for receivers and what was put aside.
+
+    Each event that was put aside stands with the reason.
+    """
     with closing(read_database(find_place(config, folder).folder)) as database:
         letters = store.dead_letters(database, output, MOST)
         depths = store.depths(database)

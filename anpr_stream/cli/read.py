@@ -30,7 +30,7 @@ from anpr_stream.vision.planes import full_bgr
 def read(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE…", help="Pictures, folders and globs of them.", show_default=False),
+        typer.Argument(metavar="IMAGE", help="Pictures, folders and globs of them.", show_default=False),
     ],
     config: Config = None,
     table: Annotated[bool, typer.Option("--table", help="A table for people instead of JSON.")] = False,
@@ -40,10 +40,10 @@ def read(
     backend: Backend = None,
     reader: Reader = None,
 ) -> None:
-    """Read the plates of pictures; print one line of JSON each, the surest plate first.
+    """Read the plates of pictures.
 
-    A picture that cannot be read gives a line with its error; the others are still read, and the exit
-    code is 1.
+    Prints one line of JSON for each picture, the surest plate first. A picture that cannot be read gives
+    a line with its error; the others are still read, and the exit code is 1.
     """
     settings = settings_from(config, {"inference.backend": backend, "reader.reader": reader})
     settings = for_pictures(settings)

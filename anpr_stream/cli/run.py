@@ -30,7 +30,7 @@ def run(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SOURCE…",
+            metavar="SOURCE",
             help="Recordings, folders, globs, pictures, rtsp:// or http:// addresses, /dev/video0.",
             show_default=False,
         ),
@@ -61,7 +61,9 @@ def run(
         typer.Option(min=0, metavar="SECONDS", help="End each source after so much stream time."),
     ] = None,
 ) -> None:
-    """Watch recordings and cameras; print one line for each event of a visit.
+    """Print the visits of recordings and cameras.
+
+    A table on a terminal, elsewhere one line for each event of a visit.
 
     Ctrl-C and SIGTERM end in good order: what was found is written, the annotated video plays.
     """

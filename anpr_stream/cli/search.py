@@ -44,7 +44,7 @@ Classes: TypeAlias = Annotated[
     list[PlateClass] | None, typer.Option("--class", help="Of these classes only.")
 ]
 SearchText: TypeAlias = Annotated[
-    str, typer.Argument(metavar="[TEXT]", help="Part of the plate, or a pattern of it with ? and *.")
+    str, typer.Argument(metavar="TEXT", help="Part of the plate, or a pattern of it with ? and *.")
 ]
 
 
@@ -61,8 +61,9 @@ def search(
     limit: Annotated[int, typer.Option(help="At most as many, newest first.", min=1)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One event a line, as JSON.")] = False,
 ) -> None:
-    """Search the visits: part of a text, a pattern with ? and *, or texts that are near.
+    """Search the visits by text, time, camera or list.
 
+    A text is a part of the plate or a pattern with ? and *; --fuzzy also finds texts that are near.
     Exit code 1 if there is none.
     """
     place = find_place(config, store)
@@ -89,7 +90,10 @@ def export(
     form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; else standard output.")] = None,
 ) -> None:
-    """Write all visits that fit as CSV or JSON lines, newest first."""
+    """Write visits as CSV or JSON lines.
+
+    All that fit, newest first.
+    """
     if form not in ("csv", "jsonl"):
         raise UsageError(f"--format: {form!r} is none of csv, jsonl")
     place = find_place(config, store)

@@ -13,8 +13,9 @@ from anpr_stream.service import serve as daemon
 def serve(
     config: Annotated[Path, typer.Option("--config", "-c", help="Settings file (YAML).")],
 ) -> None:
-    """Watch all cameras of a settings file until SIGTERM; SIGHUP reads the file again.
+    """Watch all cameras of a settings file as a daemon.
 
+    SIGTERM ends it, SIGHUP has it read the file again.
     Exit code 78 if the settings are wrong: systemd then does not try again.
     """
     daemon.serve(config)

@@ -108,7 +108,8 @@ class Session:
         for name in cameras:
             self._finish(pipeline, name)
         for name, recording in recordings.items():
-            self._messages.print(f"{name}: {recording.summary()}", markup=False)
+            if recording.frames:
+                self._messages.print(f"{name}: {recording.summary()}", markup=False)
 
     def _wait(self, pipeline: Pipeline, recordings: Mapping[str, RecordingProgress], has_live: bool) -> None:
         """Show how it goes until all cameras have ended; a live one's longest duration is by the clock."""

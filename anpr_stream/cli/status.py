@@ -40,8 +40,9 @@ def status(
     socket: Annotated[Path | None, typer.Option(help="The daemon's status socket.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON.")] = False,
 ) -> None:
-    """Tell how the daemon is: cameras, engines, queues, receivers, and what is wrong.
+    """Tell how the daemon is and what is wrong.
 
+    Its cameras, engines, queues and receivers.
     Exit code 1 if something is wrong.
     """
     found = ask_status(_socket(config, socket))

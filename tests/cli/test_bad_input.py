@@ -41,6 +41,7 @@ def test_a_recording_that_is_none(anpr_stream: Command, stubs: Path, tmp_path: P
     write(tmp_path / name)
     answer = anpr_stream("run", tmp_path / name, "-c", stubs)
     assert answer.is_one_line_error(66, text)
+    assert "0 frames" not in answer.err
     assert answer.out == ""
 
 
@@ -168,3 +169,31 @@ def test_a_folder_for_snapshots_that_takes_none(
     assert answer.exit_code == 74
     assert "Traceback" not in answer.err
     assert json.loads(answer.out.splitlines()[0])["text"] == TEXT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["rum"], "No such command 'rum'"),
+        (["read"], "Missing argument 'IMAGE' (see 'anpr-stream read --help')"),
+        (["run", "--foo"], "No such option: --foo"),
+        (["run", "gate.mp4", "--every", "0"], "Invalid value for '--every'"),
+        (["outbox", "resend", "first"], "(see 'anpr-stream outbox resend --help')"),
+    ],
+)
+def test_a_wrong_use(anpr_stream: Command, arguments: list[str], text: str) -> None:
+    answer = anpr_stream(*arguments)
+    assert answer.is_one_line_error(2, text)
+    assert len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("group", [[], ["outbox"], ["list"]])
+def test_a_group_by_itself_shows_its_commands_in_whole_sentences(
+    anpr_stream: Command, group: list[str]
+) -> None:
+    alone, asked = anpr_stream(*group), anpr_stream(*group, "--help")
+    assert (alone.exit_code, asked.exit_code) == (2, 0)
+    assert alone.err.split() == asked.out.split()
+    commands = asked.out.partition("Commands:")[2].splitlines()[1:]
+    assert commands
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
