@@ -18,6 +18,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def reason_of(error: Exception) -> str:
+    """Return why a file or an address failed: the system's own words without number and path."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return getattr(error, "strerror", None) or str(error)
+
+
 class AnprError(Exception):
     """Base of all errors that are told to the user in one line."""
 

@@ -65,7 +65,8 @@ def build(
     Exit code 69 if TensorRT or a GPU is missing, or a network cannot be built.
     """
     files = [find_model(name) for name in networks or DEFAULT_NETWORKS]
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for file in files:
             bar = BuildBar(progress, f"{file.name} {precision.value}")
             path = build_ahead(file, precision.value, max_batch, target, cache, bar)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from anpr_stream.config.load import load_settings
-from anpr_stream.errors import SinkError, UsageError
+from anpr_stream.errors import SinkError, UsageError, reason_of
 from anpr_stream.service.unit import CREDENTIAL, NAME, unit_text
 
 
@@ -29,7 +29,7 @@ def install_service(
     The settings are checked first; the last lines say how to start it.
     """
     credentials = dict(_credential(text) for text in credential or ())
-    secrets = {name: path.read_text(encoding="utf-8").strip() for name, path in credentials.items()}
+    secrets = {name: _secret(path) for name, path in credentials.items()}
     load_settings(config, {**os.environ, **secrets})
     try:
         text = unit_text([*_program(), "serve", "-c", str(config.resolve())], credentials)
@@ -55,6 +55,13 @@ def _credential(text: str) -> tuple[str, Path]:
     if not CREDENTIAL.fullmatch(name) or not path.is_file():
         raise UsageError(f"--credential: expected NAME=FILE with a file that is there, not {text!r}")
     return name, path
+
+
+def _secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--credential: {path}: cannot be read: {reason_of(error)}") from error
 
 
 def _program() -> list[str]:

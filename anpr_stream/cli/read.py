@@ -16,7 +16,7 @@ from rich.table import Table
 
 from anpr_stream.cli.options import Backend, Config, Reader, settings_from
 from anpr_stream.config.schema import Settings
-from anpr_stream.errors import SinkError, SourceError
+from anpr_stream.errors import SinkError, SourceError, reason_of
 from anpr_stream.pipeline.annotate import draw
 from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.networks import Networks, load_networks
@@ -113,7 +113,7 @@ def _write_annotated(path: Path, frame: Frame, plates: Sequence[PicturePlate]) -
         path.parent.mkdir(parents=True, exist_ok=True)
         is_written = cv2.imwrite(str(path), image)
     except (OSError, cv2.error) as error:
-        raise SinkError(f"{path}: cannot write the picture: {error}", "picture-write") from error
+        raise SinkError(f"{path}: cannot write the picture: {reason_of(error)}", "picture-write") from error
     if not is_written:
         raise SinkError(f"{path}: cannot write the picture", "picture-write")
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from anpr_stream.config.document import Document, Fault, KeyPath, parse_document, path_text
 from anpr_stream.config.schema import Settings
 from anpr_stream.config.section import Section
-from anpr_stream.errors import ConfigError
+from anpr_stream.errors import ConfigError, reason_of
 
 
 def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -32,8 +32,9 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"{path}: cannot read this settings file: {reason}", "config-unreadable") from error
+        raise ConfigError(
+            f"{path}: cannot read this settings file: {reason_of(error)}", "config-unreadable"
+        ) from error
     return parse_settings(text, str(path), environ)
 
 
@@ -92,6 +93,8 @@ def _message(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
         return "unknown key" + _suggestion(str(path[-1]), path[:-1])
     if detail["type"] == "missing":
         return "is required"
+    if detail["type"] in ("model_type", "dict_type"):
+        return "expected keys with values (key: value) here"
     message = detail["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     value = detail["input"]

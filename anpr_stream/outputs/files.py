@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 from anpr_stream.config.files import FileOutput
-from anpr_stream.errors import SinkError
+from anpr_stream.errors import SinkError, reason_of
 from anpr_stream.outputs.schema import event_to_dict, event_to_json
 from anpr_stream.types import Event
 
@@ -251,5 +251,4 @@ def _row(values: Iterable[object]) -> str:
 
 
 def _refused(name: str, error: Exception) -> SinkError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return SinkError(f"{name}: cannot write events: {reason}", "sink-write")
+    return SinkError(f"{name}: cannot write events: {reason_of(error)}", "sink-write")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anpr_stream.errors import ConfigError, UsageError
+from anpr_stream.errors import ConfigError, UsageError, reason_of
 
 LOG = logging.getLogger(__name__)
 CALLER_LIMIT_S = 5.0
@@ -96,5 +96,6 @@ def ask_status(path: Path) -> dict[str, Any]:
             daemon.connect(os.fspath(path))
             answer: dict[str, Any] = json.loads(b"".join(iter(lambda: daemon.recv(65536), b"")))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: no daemon answers ({error}); is 'anpr-stream serve' running?") from error
+        reason = reason_of(error)
+        raise UsageError(f"{path}: no daemon answers ({reason}); is 'anpr-stream serve' running?") from error
     return answer

@@ -75,7 +75,8 @@ class Stream:
         if self._sink.is_eos():
             raise EndOfStream if self._codec else self._no_video()
         if not self._codec and not self._address.is_live and not self._is_reading():
-            raise self._unplayable()
+            self._bus.drain()  # what ended the reading may have said why in the meantime
+            raise self._why() if self._bus.has_error else self._unplayable()
         return None
 
     def _build(self) -> GstApp.AppSink:

@@ -135,10 +135,13 @@ def _with_credentials(
 
 def _local(text: str) -> Address:
     path = Path(text).expanduser()
-    if path.is_dir():
-        return _several(text, [child for child in path.iterdir() if child.is_file()])
-    if not path.exists() and glob.has_magic(text):
-        return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)])
+    try:
+        if path.is_dir():
+            return _several(text, [child for child in path.iterdir() if child.is_file()])
+        if not path.exists() and glob.has_magic(text):
+            return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)])
+    except PermissionError:
+        raise _denied(path) from None
     kind = Kind.PICTURES if path.suffix.lower() in PICTURES else Kind.CLIPS
     return Address(kind, text, paths=(check_file(path),))
 
@@ -166,7 +169,11 @@ def check_file(path: Path) -> Path:
             if not file.read(1):
                 raise SourceError(f"{path} is empty", "source-empty")
     except PermissionError:
-        raise SourceError(f"{path} may not be read: check its permissions", "source-permission") from None
+        raise _denied(path) from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}", "source-permission") from None
     return path
+
+
+def _denied(path: Path) -> SourceError:
+    return SourceError(f"{path} may not be read: check its permissions", "source-permission")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from anpr_stream.errors import StoreError
+from anpr_stream.errors import StoreError, reason_of
 from anpr_stream.plates.text import normalise
 
 COLUMNS = ("plate", "note", "cameras", "days", "from", "to", "expires")
@@ -79,7 +79,7 @@ def read_list(path: Path) -> tuple[ListEntry, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path}: {error}", "list-unreadable") from error
+        raise StoreError(f"{path}: cannot be read: {reason_of(error)}", "list-unreadable") from error
     return parse_list(text, str(path))
 
 
@@ -246,7 +246,7 @@ def _change(path: Path, change: Callable[[tuple[ListEntry, ...]], list[ListEntry
             finally:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"{path}: {error}", "list-unwritable") from error
+        raise StoreError(f"{path}: cannot be written: {reason_of(error)}", "list-unwritable") from error
 
 
 @contextmanager

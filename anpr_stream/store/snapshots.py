@@ -85,7 +85,7 @@ class SnapshotFolder:
             except FileNotFoundError:  # `delete` took the empty folder away in between
                 _write_whole(self.folder / relative, content)
         except OSError as error:
-            raise StoreError(f"{self.folder / relative}: {error.strerror}") from error
+            raise StoreError(f"{self.folder / relative}: cannot be written: {error.strerror}") from error
         return ImageRow(relative, hashlib.sha256(content).hexdigest(), len(content))
 
 

@@ -29,7 +29,7 @@ def write_unknown_codec(path: Path) -> None:
 
 BAD_RECORDINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.mp4": (lambda path: path.touch(), "is empty"),
-    "text.mp4": (lambda path: path.write_text("Dear editor, " * 100), "text.mp4"),
+    "text.mp4": (lambda path: path.write_text("Dear editor, " * 100), "is no video"),
     "sound.ogg": (write_sound_only, "sound.ogg"),
     "unknown.mp4": (write_unknown_codec, "unknown.mp4"),
 }

@@ -231,7 +231,9 @@ def test_status_shows_everything_and_its_code_says_whether_all_is_well(
 def test_a_daemon_that_does_not_run_is_told(
     anpr_stream: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert anpr_stream("status", "--socket", tmp_path / "none").is_one_line_error(2, "no daemon answers")
+    assert anpr_stream("status", "--socket", tmp_path / "none").is_one_line_error(
+        2, "no daemon answers (No such file or directory)"
+    )
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     assert anpr_stream("status").is_one_line_error(2, "is 'anpr-stream serve' running")
 
@@ -254,6 +256,11 @@ def test_install_service_writes_a_unit_for_checked_settings(
     assert anpr_stream(
         "install-service", "-c", config, "--credential", "GATE=/none", "--unit", unit
     ).is_one_line_error(2, "--credential: expected NAME=FILE")
+    secret.write_bytes(b"\xff\xfe")
+    assert anpr_stream(
+        "install-service", "-c", config, "--credential", f"GATE={secret}", "--unit", unit
+    ).is_one_line_error(2, f"{secret}: cannot be read: it is not UTF-8 text")
+    secret.write_text("0123456789abcdef\n")
     missing = tmp_path / "none" / "unit"
     assert anpr_stream(
         "install-service", "-c", config, "--credential", f"GATE={secret}", "--unit", missing

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,31 @@ def test_empty_and_forbidden_files_are_told_apart(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "open", refuse)  # the tests may run as root, whom no mode stops
     with pytest.raises(SourceError, match=r"locked.mp4 may not be read: check its permissions"):
         check_file(locked)
+
+
+@contextmanager
+def without_root() -> Iterator[None]:
+    """Run as a user whom a folder's mode stops."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("name", ["", "clip.mp4", "*.mp4"])
+def test_a_forbidden_folder_and_what_is_in_it_is_told(tmp_path: Path, name: str) -> None:
+    locked = tmp_path / "locked"
+    touch(locked, "clip.mp4")
+    locked.chmod(0)
+    try:
+        with without_root(), pytest.raises(SourceError, match=r"locked.* may not be read: check its perm"):
+            locate(str(locked / name), PLAIN)
+    finally:
+        locked.chmod(0o700)
 
 
 def test_natural_order_of_mixed_names() -> None:
