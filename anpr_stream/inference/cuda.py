@@ -97,7 +97,7 @@ class CudaDevice:
             index=index,
             name=device.name(),
             compute_capability=".".join(map(str, device.compute_capability())),
-            driver=_dotted(self._driver.get_driver_version()),
+            driver=dotted(self._driver.get_driver_version()),
             memory_bytes=device.total_memory(),
         )
         with self.current():
@@ -156,25 +156,8 @@ class CudaDevice:
         self._module.get_function(kernel)(*values, block=BLOCK, grid=grid, stream=stream)
 
     def record(self, work: Callable[[], None], stream: Stream) -> Graph | None:
-        """Record what `work` starts on the stream; None where that cannot be done.
-
-        pycuda has no graphs, so the driver's own functions are called.
-        """
-        library = self._load_library()
-        handle = ctypes.c_void_p(stream.handle)
-        if library.cuStreamBeginCapture_v2(handle, CAPTURE_THREAD_LOCAL):
-            return None
-        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
-        try:
-            work()
-        finally:
-            failed = library.cuStreamEndCapture(handle, ctypes.byref(graph))
-        if failed or not graph:
-            LOG.info("the GPU records no graph of this network (CUDA error %d): it runs without", failed)
-            return None
-        failed = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
-        library.cuGraphDestroy(graph)
-        return None if failed else CudaGraph(library, executable)
+        """Record what `work` starts on the stream; None where that cannot be done."""
+        return record_graph(self._load_library(), work, stream)
 
     def _load_library(self) -> ctypes.CDLL:
         if self._library is None:
@@ -188,6 +171,30 @@ class CudaDevice:
             context.detach()
 
 
-def _dotted(version: int) -> str:
+def record_graph(library: ctypes.CDLL, work: Callable[[], None], stream: Stream) -> CudaGraph | None:
+    """Record what `work` starts on the stream; None, with a line in the log, where that cannot be done.
+
+    pycuda has no graphs, so the driver's own functions are called.
+    """
+    handle = ctypes.c_void_p(stream.handle)
+    if library.cuStreamBeginCapture_v2(handle, CAPTURE_THREAD_LOCAL):
+        return None
+    graph, executable, refusal = ctypes.c_void_p(), ctypes.c_void_p(), ""
+    try:
+        work()
+    except BackendError as error:
+        refusal = error.message
+    finally:
+        failed = library.cuStreamEndCapture(handle, ctypes.byref(graph))
+    if refusal or failed or not graph:
+        reason = refusal or f"CUDA error {failed}"
+        LOG.info("the GPU records no graph of this network (%s): it runs without", reason)
+        return None
+    failed = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
+    library.cuGraphDestroy(graph)
+    return None if failed else CudaGraph(library, executable)
+
+
+def dotted(version: int) -> str:
     """Turn the driver's 13000 into `13.0`."""
     return f"{version // 1000}.{version % 1000 // 10}"

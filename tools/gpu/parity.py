@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -52,6 +53,7 @@ class Parity:
         return self.plates > 0 and self.unmatched == 0 and self.texts == 0 and near
 
 
+@cache
 def traffic_frames(count: int, size: tuple[int, int] = (1280, 720), seed: int = 7) -> list[Frame]:
     """Return frames of a rendered clip, a fifth of a second apart, each as a camera of its own."""
     clip = traffic_clip(seed, size, fps=5.0, seconds=count / 5, vehicles=max(4, count // 4))

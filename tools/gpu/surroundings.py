@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from anpr_stream.errors import AnprError
-from anpr_stream.inference.cuda import CudaDevice, count_devices
+from anpr_stream.errors import AnprError, BackendError
+from anpr_stream.inference.cuda import CudaDevice
 from anpr_stream.inference.device import Device
 from anpr_stream.inference.models import ModelFile, shipped_models
 from anpr_stream.inference.onnx import has_cuda
 from anpr_stream.inference.tensorrt_api import find_tensorrt
+from tools.gpu.driver import Driver, DriverDevice
+
+Result = TypeVar("Result")
 
 PACKAGES = (
     "tensorrt",
     "tensorrt_rtx",
     "pycuda",
+    "torch",
     "onnxruntime",
     "onnxruntime-gpu",
     "numpy",
@@ -29,14 +35,18 @@ class Surroundings:
     """What was found.
 
     Attributes:
-        device: the GPU through pycuda.
-        engines: engines that run networks on the GPU: `tensorrt`, `cuda`.
+        device: the GPU, through pycuda or, where that is missing, the driver's own library.
+        device_through: which of the two.
+        driver: the same GPU through the driver's library, which tells how full its memory is.
+        engines: engines that run networks on the GPU: `tensorrt`, or `torch` in its place; `cuda`.
         models: networks that ship.
         versions: of the packages that matter.
         missing: what cannot be measured, with the reason.
     """
 
     device: Device | None = None
+    device_through: str = ""
+    driver: DriverDevice | None = None
     engines: list[str] = field(default_factory=list)
     models: list[ModelFile] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
@@ -51,10 +61,16 @@ class Surroundings:
 def look_around() -> Surroundings:
     """Find the GPU, the engines and the networks; never raises for what is missing."""
     found = Surroundings(versions=package_versions())
-    if _try(found, "GPU through pycuda", lambda: str(count_devices())):
-        found.device = CudaDevice(0)
-    if _try(found, "TensorRT", lambda: find_tensorrt().text) and found.device is not None:
+    found.driver = _try(found, "GPU through its driver", lambda: DriverDevice(Driver()))
+    found.device = _try(found, "GPU through pycuda", CudaDevice)
+    found.device_through = "pycuda"
+    has_pycuda = found.device is not None
+    if found.device is None:
+        found.device, found.device_through = found.driver, "the driver's library"
+    if _try(found, "TensorRT", find_tensorrt) is not None and has_pycuda:
         found.engines.append("tensorrt")
+    elif found.device is not None and _try(found, "PyTorch", find_torch) is not None:
+        found.engines.append("torch")
     if has_cuda():
         found.engines.append("cuda")
     else:
@@ -78,10 +94,24 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-def _try(found: Surroundings, name: str, ask: Callable[[], str]) -> bool:
+def find_torch() -> str:
+    """Return the CUDA version of PyTorch.
+
+    Raises:
+        BackendError: it is missing, or sees no GPU.
+    """
     try:
-        found.versions.setdefault(name, ask())
+        torch: Any = importlib.import_module("torch")
+    except (ImportError, OSError) as error:
+        raise BackendError(f"PyTorch is not usable ({str(error).splitlines()[0]})") from error
+    if not torch.cuda.is_available():
+        raise BackendError(f"PyTorch {torch.__version__} sees no GPU")
+    return str(torch.version.cuda)
+
+
+def _try(found: Surroundings, name: str, ask: Callable[[], Result]) -> Result | None:
+    try:
+        return ask()
     except AnprError as error:
-        found.missing[name] = str(error)
-        return False
-    return True
+        found.missing[name] = error.message
+        return None
