@@ -100,5 +100,5 @@ def pad(image: Image, box: Letterbox, out: FloatArray) -> None:
 
 def to_planes(image: Image, out: FloatArray) -> None:
     """Turn a BGR picture (H, W, 3) uint8 into planes `out` (3, H, W) float32 of 0..1, in place."""
-    for channel, plane in enumerate(out):
-        np.multiply(cv2.extractChannel(image, channel), np.float32(1 / 255), out=plane)
+    for channel, plane in zip(cv2.split(image), out, strict=True):
+        np.multiply(channel, np.float32(1 / 255), out=plane)

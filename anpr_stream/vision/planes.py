@@ -39,8 +39,7 @@ def small_bgr(planes: Planes, width: int, height: int) -> Image:
     Returns:
         (height, width, 3) BGR uint8.
     """
-    parts = [np.asarray(cv2.resize(part, (width, height)), np.uint8) for part in planes.arrays]
-    return _to_bgr(planes, parts)
+    return _to_bgr(planes, [_shrink(part, width, height) for part in planes.arrays])
 
 
 def full_bgr(planes: Planes) -> Image:
@@ -104,6 +103,18 @@ def warp_bgr(planes: Planes, quad: Quad, width: int, height: int) -> Image:
         _cut(planes, cut), transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(warped, np.uint8)
+
+
+def _shrink(part: Image, width: int, height: int) -> Image:
+    """Resize one plane linearly.
+
+    Where an odd whole number of pixels becomes one, its sample is the middle one: 1080p at 640 need only be
+    picked, a quarter of the cost.
+    """
+    step = part.shape[0] // height
+    if step % 2 and part.shape[:2] == (step * height, step * width):
+        return np.ascontiguousarray(part[step // 2 :: step, step // 2 :: step])
+    return np.asarray(cv2.resize(part, (width, height)), np.uint8)
 
 
 def _cut(planes: Planes, box: PixelBox) -> Image:

@@ -101,6 +101,15 @@ def test_small_is_close_to_shrinking_the_converted_whole(format: PixelFormat) ->
     assert np.abs(small.astype(int) - theirs).mean() < 1.5
 
 
+@pytest.mark.parametrize("format", list(PixelFormat))
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 6])
+def test_small_is_each_plane_shrunk_linearly(format: PixelFormat, step: int) -> None:
+    planes = make(format, 32 * step, 18 * step, padding=5)
+    shrunk = tuple(np.asarray(cv2.resize(part, (32, 18)), np.uint8) for part in planes.arrays)
+    expected = px.small_bgr(Planes(format, shrunk), 32, 18)
+    assert np.array_equal(px.small_bgr(planes, 32, 18), expected)
+
+
 def test_a_crop_is_a_copy_and_outlives_the_frame() -> None:
     planes = make(PixelFormat.BGR, 20, 10)
     crop = px.crop_bgr(planes, (2, 2, 9, 9))
