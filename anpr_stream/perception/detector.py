@@ -31,6 +31,7 @@ class YoloDetector:
     ) -> None:
         """Wrap a loaded network; the caller closes the backend."""
         self._backend = backend
+        self._frame_backend = backend if isinstance(backend, FrameBackend) else None
         self._contract = contract
         self._settings = settings or DetectorSettings()
         self._heads = [f"head{stride}" for stride in contract.strides]
@@ -78,9 +79,9 @@ class YoloDetector:
 
     def _run(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> list[list[Detection]]:
         """Find the plates of frames whose input has one size."""
-        if isinstance(self._backend, FrameBackend):
+        if self._frame_backend is not None:
             places = [(box.left, box.top, box.inner_width, box.inner_height) for box in boxes]
-            outputs = self._backend.run_frames(frames, places, (boxes[0].height, boxes[0].width))
+            outputs = self._frame_backend.run_frames(frames, places, (boxes[0].height, boxes[0].width))
         else:
             outputs = self._backend.run(self._fill(frames, boxes))
         settings = self._settings
@@ -106,7 +107,7 @@ class YoloDetector:
     def _detections(self, plates: RawPlates, frame: Frame, box: Letterbox) -> list[Detection]:
         """Turn one frame's plates into pixels of the frame; too low ones go."""
         edges = box.to_frame(plates.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-        corners = None if plates.corners is None else box.to_frame(plates.corners)
+        corners = None if plates.corners is None else box.to_frame(plates.corners).tolist()
         found = []
         for index, (edge, score) in enumerate(zip(edges.tolist(), plates.scores.tolist(), strict=True)):
             clipped = clip_box(_box(edge), frame.width, frame.height)
@@ -121,7 +122,7 @@ def _box(edges: Sequence[float]) -> Box:
     return x1, y1, x2, y2
 
 
-def _quad(corners: FloatArray) -> Quad | None:
+def _quad(corners: Sequence[Sequence[float]]) -> Quad | None:
     """Corners that cross each other are worse than none."""
-    a, b, c, d = ((float(x), float(y)) for x, y in corners)
+    a, b, c, d = ((x, y) for x, y in corners)
     return (a, b, c, d) if is_convex_clockwise((a, b, c, d)) else None

@@ -23,6 +23,7 @@ class CtcReader:
     ) -> None:
         """Wrap a loaded network; the caller closes the backend."""
         self._backend = backend
+        self._frame_backend = backend if isinstance(backend, FrameBackend) else None
         self._contract = contract
         self._settings = settings or ReaderSettings()
         self._margins = self._settings.margins or (contract.margin,)
@@ -48,10 +49,10 @@ class CtcReader:
     def _run(self, looks: Sequence[tuple[Crop, float]]) -> FloatArray:
         """Return logits (N, T, 37) of crops, each with a margin."""
         quads = [reading_quad(crop.detection, margin, self._settings.rectify) for crop, margin in looks]
-        if isinstance(self._backend, FrameBackend):
+        if self._frame_backend is not None:
             frames = [crop.frame for crop, _ in looks]
             size = self._contract.height, self._contract.width
-            return self._backend.run_quads(frames, np.asarray(quads, np.float32), size)["logits"]
+            return self._frame_backend.run_quads(frames, np.asarray(quads, np.float32), size)["logits"]
         return self._backend.run(self._fill([crop for crop, _ in looks], quads))["logits"]
 
     def _fill(self, crops: Sequence[Crop], quads: Sequence[Quad]) -> FloatArray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import numpy as np
 
 from anpr_stream.types import Box, FloatArray, Point, Quad
@@ -9,7 +12,7 @@ from anpr_stream.types import Box, FloatArray, Point, Quad
 
 def box_area(boxes: FloatArray) -> FloatArray:
     """Areas (n,) of boxes (n, 4) `x1 y1 x2 y2`; 0 for turned-over boxes."""
-    sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
 
 
@@ -17,7 +20,7 @@ def intersections(a: FloatArray, b: FloatArray) -> FloatArray:
     """Areas (n, m) that boxes (n, 4) and (m, 4) share."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.clip(high - low, 0, None)
+    sides = np.maximum(high - low, 0)
     return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
 
 
@@ -54,10 +57,8 @@ def touches_edge(box: Box, width: float, height: float, slack_px: float = 1.0) -
 
 def quad_sides(quad: Quad) -> tuple[float, float]:
     """Mean width (top, bottom) and mean height (left, right) of a quad, in its own unit."""
-    a, b, c, d = (np.asarray(corner) for corner in quad)
-    width = np.linalg.norm(b - a) + np.linalg.norm(c - d)
-    height = np.linalg.norm(d - a) + np.linalg.norm(c - b)
-    return float(width) / 2, float(height) / 2
+    a, b, c, d = quad
+    return (math.dist(a, b) + math.dist(c, d)) / 2, (math.dist(a, d) + math.dist(b, c)) / 2
 
 
 def quad_bounds(quad: Quad) -> Box:
@@ -81,7 +82,5 @@ def expand_quad(quad: Quad, margin: float) -> Quad:
 
 def is_convex_clockwise(quad: Quad) -> bool:
     """Tell whether the corners go round clockwise (y down) without a dent: a quad that can be rectified."""
-    corners = np.asarray(quad, dtype=np.float64)
-    edges = np.roll(corners, -1, axis=0) - corners
-    following = np.roll(edges, -1, axis=0)
-    return bool(np.all(edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0] > 0))
+    edges = [(bx - ax, by - ay) for (ax, ay), (bx, by) in pairwise((*quad, quad[0]))]
+    return all(ax * by - ay * bx > 0 for (ax, ay), (bx, by) in pairwise((*edges, edges[0])))
