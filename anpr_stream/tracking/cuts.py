@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ _FLAT = 2.0
 """Contrast (grey levels, root mean square) below which a picture shows nothing to compare."""
 _EDGE = 6.0
 """Structure of a cell, in grey levels, from which its change tells motion."""
+_FRAMED = np.ix_(*(np.clip(np.arange(-1, cells + 1), 0, cells - 1) for cells in (ROWS, COLUMNS)))
+"""The cells with those at the edges repeated once outside."""
 _WINDOW = np.outer(np.hanning(ROWS + 2)[1:-1], np.hanning(COLUMNS + 2)[1:-1]).astype(np.float32)
 """Fades the picture out to its edges, where a moving camera brings in what was not there before."""
 
@@ -51,13 +54,16 @@ def thumbnail(luma: Image) -> FloatArray:
     Args:
         luma: (H, W) uint8, at least 1x1.
     """
-    height, width = luma.shape
-    rows = (np.arange(2 * ROWS) * height) // (2 * ROWS)
-    columns = (np.arange(2 * COLUMNS) * width) // (2 * COLUMNS)
-    samples = luma[np.ix_(rows, columns)].astype(np.float32)
+    samples = luma[_samples(*luma.shape)].astype(np.float32)
     pairs = samples[::2] + samples[1::2]
     cells: FloatArray = (pairs[:, ::2] + pairs[:, 1::2]) / np.float32(4.0)
     return cells
+
+
+@lru_cache(maxsize=64)
+def _samples(height: int, width: int) -> tuple[npt.NDArray[np.intp], ...]:
+    """Index of a thumbnail's samples in a picture of this size."""
+    return np.ix_(*((np.arange(2 * n) * side) // (2 * n) for n, side in ((ROWS, height), (COLUMNS, width))))
 
 
 class Look:
@@ -100,7 +106,7 @@ class Look:
     @cached_property
     def _edges(self) -> FloatArray:
         """The cells less the mean of their 3x3 neighbours."""
-        padded = np.pad(self._cells, 1, mode="edge")
+        padded = self._cells[_FRAMED]
         across = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
         around = across[:-2] + across[1:-1] + across[2:]
         edges: FloatArray = self._cells - around / np.float32(9.0)
@@ -142,7 +148,7 @@ class CutDetector:
         if look.is_flat:
             return "segment" if is_broken else None
         amount = look.change(self._before) if self._before else 0.0
-        usual = float(np.median(self._usual)) if self._usual else 0.0
+        usual = median(self._usual) if self._usual else 0.0
         self._before = look
         self._usual.append(amount)
         if amount > max(self._settings.min_change, min(self._settings.over_usual * usual, 0.9)):
