@@ -186,7 +186,8 @@ def _shares(repairs: Sequence[Repair]) -> list[float]:
     """Return the probability of each text among all of them."""
     best = repairs[0].log_probability
     odds = [math.exp(repair.log_probability - best) for repair in repairs]
-    return [odd / sum(odds) for odd in odds]
+    total = sum(odds)
+    return [odd / total for odd in odds]
 
 
 def _candidates(repairs: Sequence[Repair], confidence: float, count: int) -> tuple[Candidate, ...]:

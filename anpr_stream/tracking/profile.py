@@ -116,7 +116,9 @@ class Profile:
             kept: (C,) which columns hold a character.
         """
         total = int(kept.sum())
-        lines = sum((variant.lines for variant in self._variants), Counter[tuple[int, ...]]())
+        lines = Counter[tuple[int, ...]]()
+        for variant in self._variants:
+            lines.update(variant.lines)
         parted = sum(weight for lengths, weight in lines.items() if len(lengths) > 1)
         if 2 * parted <= lines.total():
             return (total,)
