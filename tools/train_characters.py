@@ -14,9 +14,9 @@ from pathlib import Path
 from tools.training.characters import CharactersConfig, CharactersNet
 from tools.training.characters_data import glyphs_of_plates, load_glyphs
 from tools.training.characters_task import CharactersTask, GlyphStream, Source, stream_batches
-from tools.training.command import exit_code, prepare, worker_count
+from tools.training.command import add_options, exit_code, loop_options, prepare, worker_count
 from tools.training.detector_data import DataError
-from tools.training.loop import Loop, LoopOptions
+from tools.training.loop import Loop
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,18 +27,15 @@ def parser() -> argparse.ArgumentParser:
         "--plates", type=Path, help="a reader pack: characters cut from its plates are mixed in"
     )
     made.add_argument("--plates-share", type=float, default=0.35, help="of each batch")
-    made.add_argument("--out", type=Path, default=Path("runs/characters"), help="for checkpoints and curves")
-    made.add_argument("--device", default="cpu", help="cpu or cuda")
-    made.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
-    made.add_argument("--resume", type=Path, help="go on from this last.pt")
     made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
-    made.add_argument("--batch", type=int, help="characters a step (cpu 128, cuda 1024)")
-    made.add_argument("--rate", type=float, default=1e-3, help="learning rate")
-    made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
-    made.add_argument("--threads", type=int, default=0, help="threads on a CPU; 0: PyTorch's choice")
-    made.add_argument("--validate-samples", type=int, default=25_000)
-    made.add_argument("--patience", type=int, default=8, help="validations without gain that end it; 0: none")
-    made.add_argument("--seed", type=int, default=1)
+    add_options(
+        made,
+        out=Path("runs/characters"),
+        batch="characters a step (cpu 128, cuda 1024)",
+        rate=1e-3,
+        validate_samples=25_000,
+        patience=8,
+    )
     return made
 
 
@@ -66,17 +63,7 @@ def train(options: argparse.Namespace) -> None:
     model = CharactersNet(CharactersConfig()).to(device)
     val = load_glyphs(options.data, "val")
     task = CharactersTask(model, stream_batches(stream, workers), val, device)
-    loop_options = LoopOptions(
-        out=options.out,
-        minutes=options.minutes,
-        device=device,
-        learning_rate=options.rate,
-        validate_samples=options.validate_samples,
-        patience=options.patience,
-        resume=options.resume,
-        pretrained=options.pretrained,
-    )
-    Loop(task, loop_options).run()
+    Loop(task, loop_options(options, device)).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

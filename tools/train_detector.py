@@ -6,16 +6,17 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import torch
 
-from tools.training.command import exit_code, prepare, worker_count
+from tools.training.command import add_options, exit_code, loop_options, prepare, worker_count
 from tools.training.detector import CONFIGS, YoloV3
 from tools.training.detector_data import Scenes, load_scenes
 from tools.training.detector_task import DetectorStream, DetectorTask, stream_batches
-from tools.training.loop import Loop, LoopOptions
+from tools.training.loop import Loop
 from tools.training.packs import read_pack
 from tools.training.unfold import unfold
 
@@ -33,25 +34,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--crops", type=Path, help="a reader pack whose plates are pasted (for a detector pack)"
     )
-    made.add_argument(
-        "--out", type=Path, default=Path("runs/detector"), help="folder for checkpoints, curves"
-    )
     made.add_argument("--name", choices=CONFIGS, default="detector-cpu")
-    made.add_argument("--device", default="cpu", help="cpu or cuda")
-    made.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
-    made.add_argument("--resume", type=Path, help="go on from this last.pt")
     made.add_argument(
         "--pretrained", type=Path, help="start from the weights of this checkpoint or exported FP32 .onnx"
     )
-    made.add_argument("--batch", type=int, help="pictures a step (cpu 16, cuda 64)")
-    made.add_argument("--rate", type=float, default=2e-3, help="learning rate")
-    made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
-    made.add_argument(
-        "--threads", type=int, default=0, help="threads that train on a CPU; 0: PyTorch's choice"
-    )
-    made.add_argument("--validate-samples", type=int, default=20_000)
-    made.add_argument("--patience", type=int, default=0, help="validations without gain that end it; 0: none")
-    made.add_argument("--seed", type=int, default=1)
+    add_options(made, out=Path("runs/detector"), batch="pictures a step (cpu 16, cuda 64)", rate=2e-3)
     return made
 
 
@@ -91,21 +78,15 @@ def is_exported(pretrained: Path | None) -> bool:
 def train(options: argparse.Namespace) -> None:
     """Run the training that `options` ask for."""
     device = prepare(options)
-    loop_options = LoopOptions(
-        out=options.out,
-        minutes=options.minutes,
-        device=device,
-        learning_rate=options.rate,
+    how = replace(
+        loop_options(options, device),
         weight_decay=0.02,
-        validate_samples=options.validate_samples,
-        patience=options.patience,
         decay_minutes=options.minutes,
         ema_decay=0.998,
         clip_norm=10.0,
-        resume=options.resume,
         pretrained=None if is_exported(options.pretrained) else options.pretrained,
     )
-    Loop(build_task(options, device), loop_options).run()
+    Loop(build_task(options, device), how).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

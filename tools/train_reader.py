@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from tools.training.command import exit_code, prepare, worker_count
+from tools.training.command import add_options, exit_code, loop_options, prepare, worker_count
 from tools.training.data import (
     ReaderStream,
     Source,
@@ -17,7 +18,7 @@ from tools.training.data import (
     sampling_weights,
     stream_batches,
 )
-from tools.training.loop import Loop, LoopOptions, TrainingError
+from tools.training.loop import Loop, TrainingError
 from tools.training.packs import Pack, read_pack
 from tools.training.reader import SIZES, Reader
 from tools.training.reader_task import ReaderTask
@@ -29,22 +30,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", type=Path, required=True, help="a reader pack (tools.pack_data)")
     made.add_argument("--synthetic", type=Path, nargs="*", default=[], help="packs of rendered plates")
     made.add_argument("--synthetic-share", type=float, default=0.35, help="of each batch")
-    made.add_argument("--out", type=Path, default=Path("runs/reader"), help="checkpoints and curves")
     made.add_argument("--name", choices=SIZES, default="reader-cpu")
-    made.add_argument("--device", default="cpu", help="cpu or cuda")
-    made.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
     made.add_argument("--decay-minutes", type=float, help="last minutes, in which the rate falls (30 %%)")
-    made.add_argument("--resume", type=Path, help="go on from this last.pt")
     made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
-    made.add_argument("--batch", type=int, help="samples a step (cpu 128, cuda 1024)")
-    made.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
     made.add_argument("--temperature", type=float, default=0.5, help="1: by number, 0: countries alike")
-    made.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
-    made.add_argument("--threads", type=int, default=0, help="of the training on a CPU; 0: all cores")
     made.add_argument("--gentle-samples", type=int, default=100_000, help="until full augmentation")
-    made.add_argument("--validate-samples", type=int, default=20_000)
-    made.add_argument("--patience", type=int, default=0, help="validations without gain that end it; 0: none")
-    made.add_argument("--seed", type=int, default=1)
+    add_options(made, out=Path("runs/reader"), batch="samples a step (cpu 128, cuda 1024)", rate=1.5e-3)
     return made
 
 
@@ -81,18 +72,8 @@ def build_source(pack: Pack, share: float, temperature: float) -> Source:
 def train(options: argparse.Namespace) -> None:
     """Run the training that `options` ask for."""
     device = prepare(options)
-    loop_options = LoopOptions(
-        out=options.out,
-        minutes=options.minutes,
-        device=device,
-        learning_rate=options.rate,
-        decay_minutes=options.decay_minutes,
-        validate_samples=options.validate_samples,
-        patience=options.patience,
-        resume=options.resume,
-        pretrained=options.pretrained,
-    )
-    Loop(build_task(options, device), loop_options).run()
+    how = replace(loop_options(options, device), decay_minutes=options.decay_minutes)
+    Loop(build_task(options, device), how).run()
 
 
 def main(arguments: list[str] | None = None) -> int:

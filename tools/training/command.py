@@ -6,15 +6,55 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import torch
 
 from tools.training.detector_data import DataError
-from tools.training.loop import TrainingError, pick_device
+from tools.training.loop import LoopOptions, TrainingError, pick_device
 from tools.training.packs import PackError
 
 REFUSED = 2
+
+
+def add_options(
+    parser: argparse.ArgumentParser,
+    *,
+    out: Path,
+    batch: str,
+    rate: float,
+    validate_samples: int = 20_000,
+    patience: int = 0,
+) -> None:
+    """Add what every training takes; `batch` is the help of `--batch`, the others are defaults."""
+    parser.add_argument("--out", type=Path, default=out, help="folder for checkpoints and curves")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
+    parser.add_argument("--resume", type=Path, help="go on from this last.pt")
+    parser.add_argument("--batch", type=int, help=batch)
+    parser.add_argument("--rate", type=float, default=rate, help="learning rate")
+    parser.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
+    parser.add_argument("--threads", type=int, default=0, help="threads on a CPU; 0: PyTorch's choice")
+    parser.add_argument("--validate-samples", type=int, default=validate_samples)
+    parser.add_argument(
+        "--patience", type=int, default=patience, help="validations without gain that end it; 0: none"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def loop_options(options: argparse.Namespace, device: torch.device) -> LoopOptions:
+    """Return what every training takes from its command line; the rest are the loop's defaults."""
+    return LoopOptions(
+        out=options.out,
+        minutes=options.minutes,
+        device=device,
+        learning_rate=options.rate,
+        validate_samples=options.validate_samples,
+        patience=options.patience,
+        resume=options.resume,
+        pretrained=options.pretrained,
+    )
 
 
 def prepare(options: argparse.Namespace) -> torch.device:
