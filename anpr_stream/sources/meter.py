@@ -1,4 +1,4 @@
-"""Keeps a source's state, for `status()` and for the metrics."""
+"""What all sources share: their state, for `status()` and for the metrics, and how they are told to end."""
 
 from __future__ import annotations
 
@@ -66,3 +66,20 @@ class Meter:
         with self._lock:
             self._reconnects += 1
         CAMERA_RECONNECTS.labels(self._camera, reason).inc()
+
+
+class MeteredSource:
+    """Base of every `Source` here: keeps its state and whether it was told to end."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._meter = Meter(name)
+        self._closed = threading.Event()
+
+    def status(self) -> SourceStatus:
+        """The present state."""
+        return self._meter.status()
+
+    def close(self) -> None:
+        """End `frames` soon; may be called twice."""
+        self._closed.set()

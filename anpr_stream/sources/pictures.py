@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import numpy as np
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.sources.locate import check_file
-from anpr_stream.sources.meter import Meter
-from anpr_stream.types import Frame, Image, PixelFormat, Planes, SourceState, SourceStatus
+from anpr_stream.sources.meter import MeteredSource
+from anpr_stream.types import Frame, Image, PixelFormat, Planes, SourceState
 
 log = logging.getLogger(__name__)
 
@@ -57,19 +56,17 @@ def picture_frame(path: Path, name: str, index: int = 0, start_utc_s: float | No
     return Frame(name, index, pts_s, utc_s, width, height, Planes(PixelFormat.BGR, (image,)), segment=index)
 
 
-class PictureSource:
+class PictureSource(MeteredSource):
     """Pictures in order, each in a segment of its own, since nothing moves from one to the next.
 
     One that cannot be read is skipped and counted (`dropped["unreadable_picture"]`), unless all are so.
     """
 
     def __init__(self, name: str, paths: tuple[Path, ...], settings: SourceSettings) -> None:
-        self._name = name
+        super().__init__(name)
         self._paths = paths
         self._start_utc_s = settings.start_utc_s
         self._every = settings.every
-        self._meter = Meter(name)
-        self._closed = threading.Event()
 
     def frames(self) -> Iterator[Frame]:
         """Yield one frame per picture; see `Source`."""
@@ -90,14 +87,6 @@ class PictureSource:
             self._meter.frame()
             yield frame
         self._finish(last_error)
-
-    def status(self) -> SourceStatus:
-        """The present state."""
-        return self._meter.status()
-
-    def close(self) -> None:
-        """End `frames` before the next picture; may be called twice."""
-        self._closed.set()
 
     def _skip(self, error: SourceError) -> None:
         log.warning("%s", error)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
-from anpr_stream.sources.meter import Meter
+from anpr_stream.sources.meter import MeteredSource
 from anpr_stream.sources.playlist import Placement, StreamTime, Timeline
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
-from anpr_stream.types import Frame, SourceState, SourceStatus
+from anpr_stream.types import Frame, SourceState
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ CUT_SHORT_S = 1.0
 GUESSED = "times come from the file's date less its duration; --start-time says better"
 
 
-class RecordingSource:
+class RecordingSource(MeteredSource):
     """One clip, or several in order; a `Source`.
 
     The same clips give the same frames each time. A clip that cannot be played is skipped and counted
@@ -34,12 +33,10 @@ class RecordingSource:
     def __init__(
         self, name: str, clips: tuple[Path, ...], settings: SourceSettings, play: Callable[[Path], Session]
     ) -> None:
-        self._name = name
+        super().__init__(name)
         self._clips = clips
         self._settings = settings
         self._play = play
-        self._meter = Meter(name)
-        self._closed = threading.Event()
         self._timeline = Timeline(settings.jump_s)
         self._shift_s: float | None = None
         self._index = 0
@@ -61,14 +58,6 @@ class RecordingSource:
             self._meter.change(SourceState.FAILED, failed[0].message)
             raise failed[0]
         self._meter.change(SourceState.ENDED, self._note)
-
-    def status(self) -> SourceStatus:
-        """The present state."""
-        return self._meter.status()
-
-    def close(self) -> None:
-        """End `frames` soon; may be called twice."""
-        self._closed.set()
 
     def _skip(self, error: SourceError) -> None:
         log.warning("%s", error)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Callable, Iterator
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.interfaces import Clock
-from anpr_stream.sources.meter import Meter
+from anpr_stream.sources.meter import MeteredSource
 from anpr_stream.sources.playlist import StreamTime
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
-from anpr_stream.types import Frame, SourceState, SourceStatus
+from anpr_stream.types import Frame, SourceState
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +98,7 @@ class Backoff:
         return whole_s * self._chance.uniform(0.5, 1.0)
 
 
-class LiveSource:
+class LiveSource(MeteredSource):
     """One camera, for ever; a `Source`. Newest frame wins, those it pushed out are counted."""
 
     def __init__(
@@ -111,13 +110,11 @@ class LiveSource:
         clock: Clock,
         chance: random.Random | None = None,
     ) -> None:
-        self._name = name
+        super().__init__(name)
         self._shown = shown
         self._settings = settings
         self._connect = connect
         self._clock = clock
-        self._meter = Meter(name)
-        self._closed = threading.Event()
         self._backoff = Backoff(settings, chance or random.Random())
         self._began_s = clock.monotonic_s()
         self._segment = 0
@@ -132,14 +129,6 @@ class LiveSource:
             except SourceError as error:
                 self._lost(error)
         self._meter.change(SourceState.ENDED)
-
-    def status(self) -> SourceStatus:
-        """The present state."""
-        return self._meter.status()
-
-    def close(self) -> None:
-        """End `frames` soon; may be called twice."""
-        self._closed.set()
 
     def _life(self) -> Iterator[Frame]:
         """Frames of one connection."""
