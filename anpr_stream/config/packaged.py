@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 
 def packaged(folder: str) -> Path:
     """Return the folder of packaged data.
 
-    Installed, `engines/` and `configs/` are packages below `anpr_stream`; in a checkout that is
-    not installed they stand beside it.
+    Installed, `engines/` and `configs/` lie inside the package; in a checkout they stand beside it.
 
     Args:
         folder: `engines` or `configs`.
     """
-    spec = find_spec(f"anpr_stream.{folder}")
-    if spec is not None and spec.submodule_search_locations:
-        return Path(next(iter(spec.submodule_search_locations)))
-    return Path(__file__).resolve().parents[2] / folder
+    package = Path(__file__).resolve().parents[1]
+    inside = package / folder
+    return inside if inside.is_dir() else package.parent / folder

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import yaml
 from pydantic import ValidationError
 
+from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import ConfigError
 from anpr_stream.plates.patterns import Shape, compile_pattern
 from anpr_stream.plates.schema import Appearance, CountryFile, FormatEntry
@@ -237,13 +238,7 @@ def load_formats(names: Sequence[str] | None = None, folder: Path | None = None)
     Raises:
         ConfigError: an unknown name, or a file that cannot be used (the message has file, line and key).
     """
-    return _load(None if names is None else tuple(names), folder or _packaged())
-
-
-def _packaged() -> Path:
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "configs"
-    return (installed if installed.is_dir() else package.parent / "configs") / "formats"
+    return _load(None if names is None else tuple(names), folder or packaged("configs") / "formats")
 
 
 def _files(folder: Path) -> list[Path]:
