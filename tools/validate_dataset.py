@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from anpr_stream.vision.geometry import iou
 from tools.label_formats import PICTURE_SUFFIXES
 
 ERROR = "error"
@@ -210,10 +211,7 @@ def _check_overlaps(entry: Entry) -> Iterator[Fault]:
 
 
 def _iou(first: list[float], second: list[float]) -> float:
-    a, b = np.array(first), np.array(second)
-    sides = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)
-    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - sides.prod()
-    return float(sides.prod() / union) if union > 0 else 0.0
+    return float(iou(np.array([first], np.float32), np.array([second], np.float32))[0, 0])
 
 
 def _check_set(file: Path, entries: Sequence[Entry]) -> Iterator[Fault]:

@@ -14,9 +14,10 @@ from anpr_stream.plates.formats import PlateFormat
 from anpr_stream.synth.degrade import degrade
 from anpr_stream.synth.draw import Rng, pick
 from anpr_stream.synth.faces import Face, render_face
-from anpr_stream.synth.truth import TruthPlate, as_quad, box_around
+from anpr_stream.synth.truth import TruthPlate, as_quad
 from anpr_stream.synth.vehicles import paint_vehicle, pick_lines
 from anpr_stream.types import FloatArray, Image
+from anpr_stream.vision.geometry import quad_bounds
 
 HEIGHT_PX = (8.0, 90.0)
 """Heights of plates, drawn evenly on a logarithmic scale."""
@@ -131,10 +132,8 @@ def _paste(rng: Rng, image: Image, piece: _Piece, outline: FloatArray) -> TruthP
     kept = cv2.multiply(area, cv2.bitwise_not(share), scale=1 / 255)
     area[:] = cv2.add(kept, cv2.multiply(drawn, share, scale=1 / 255))
     corners = cv2.perspectiveTransform(piece.corners[None], _homography(piece, outline))[0]
-    face = piece.face
-    return TruthPlate(
-        face.text, face.format.country, face.line_lengths, as_quad(corners), box_around(corners)
-    )
+    face, quad = piece.face, as_quad(corners)
+    return TruthPlate(face.text, face.format.country, face.line_lengths, quad, quad_bounds(quad))
 
 
 def _homography(piece: _Piece, outline: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from anpr_stream.plates.formats import PlateFormat, load_formats
 from anpr_stream.synth.degrade import noisy
 from anpr_stream.synth.draw import Colour, Rng, pick
-from anpr_stream.synth.truth import TruthPlate, as_quad, box_around
+from anpr_stream.synth.truth import TruthPlate, as_quad
 from anpr_stream.synth.vehicles import SIZE_M, Vehicle, paint_vehicle
 from anpr_stream.types import FloatArray, Image, Quad
+from anpr_stream.vision.geometry import quad_bounds
 
 FORMATS = ("tw", "de", "fr", "gb", "nl", "br", "us")
 CAMERA_HEIGHT_M = 2.7
@@ -201,13 +202,13 @@ def _outline(shape: tuple[int, ...]) -> FloatArray:
 def _truth(trip: _Trip, hull: FloatArray) -> TruthPlate:
     matrix = cv2.getPerspectiveTransform(_outline(trip.vehicle.mask.shape), hull)
     corners = cv2.perspectiveTransform(trip.vehicle.corners[None] - 0.5, matrix)[0]
-    face = trip.vehicle.face
+    face, quad = trip.vehicle.face, as_quad(corners)
     return TruthPlate(
         text=face.text,
         country=face.format.country,
         line_lengths=face.line_lengths,
-        quad=as_quad(corners),
-        box=box_around(corners),
+        quad=quad,
+        box=quad_bounds(quad),
         track_id=trip.track_id,
     )
 

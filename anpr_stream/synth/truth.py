@@ -40,10 +40,3 @@ def as_quad(corners: npt.NDArray[np.floating]) -> Quad:
     """Return (4, 2) corners as plain numbers."""
     first, second, third, fourth = ((float(x), float(y)) for x, y in corners)
     return first, second, third, fourth
-
-
-def box_around(corners: npt.NDArray[np.floating]) -> Box:
-    """Return the upright box around (n, 2) points."""
-    x1, y1 = corners.min(axis=0)
-    x2, y2 = corners.max(axis=0)
-    return float(x1), float(y1), float(x2), float(y2)

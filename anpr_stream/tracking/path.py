@@ -7,6 +7,7 @@ import math
 from anpr_stream.config.tracking import VisitSettings
 from anpr_stream.tracking.zones import Places, Whereabouts, centre
 from anpr_stream.types import Box, Moment, Point
+from anpr_stream.vision.geometry import touches_edge
 
 _FIRM = 1.5
 """Another direction must be so many times clearer than the one already told."""
@@ -97,7 +98,8 @@ class Path:
         if distance_heights(box, self._anchor) > self._settings.still_heights:
             self._anchor, self._still_since_s = box, now_s
         places.follow(self.whereabouts, box, *size)
-        if not touches_edge(box, size):
+        # A box this near the edge may be cut by it, and then its height is not the plate's.
+        if not touches_edge(box, *size, slack_px=height(box) / 4):
             self._measure(box)
         self._turn()
 
@@ -143,9 +145,3 @@ class Path:
         known = scores[self.direction] if self.direction else 0.0
         if scores[best] >= max(1.0, _FIRM * known):
             self.direction = best
-
-
-def touches_edge(box: Box, size: tuple[int, int]) -> bool:
-    """Tell whether a box reaches the picture's edge, so that its size may not be the plate's."""
-    near = height(box) / 4
-    return box[0] <= near or box[1] <= near or box[2] >= size[0] - near or box[3] >= size[1] - near

@@ -16,7 +16,7 @@ import numpy as np
 from anpr_stream.types import Box, ColorMatrix, FloatArray, Image, PixelFormat, Planes, Quad
 
 PixelBox: TypeAlias = tuple[int, int, int, int]
-"""`x1 y1 x2 y2` in whole pixels of the source frame, the last two excluded."""
+"""`x1 y1 x2 y2` in whole pixels of a picture, the last two excluded."""
 
 WEIGHTS = {ColorMatrix.BT601: (0.299, 0.114), ColorMatrix.BT709: (0.2126, 0.0722)}
 """Kr and Kb of each matrix (ITU-T H.273, table 4)."""

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from anpr_stream.types import FloatArray, Image
-
-PixelBox: TypeAlias = tuple[int, int, int, int]
-"""`x1 y1 x2 y2` in pixels of the plate's picture, the last two excluded."""
+from anpr_stream.vision.planes import PixelBox
 
 GLYPH_PX = 80
 """Side of a character's picture."""

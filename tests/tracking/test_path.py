@@ -4,7 +4,7 @@ import pytest
 
 from anpr_stream.config.tracking import PlaceSettings, VisitSettings, ZoneSettings
 from anpr_stream.testing import make_box
-from anpr_stream.tracking.path import Path, distance_heights, touches_edge
+from anpr_stream.tracking.path import Path, distance_heights
 from anpr_stream.tracking.zones import Places
 from anpr_stream.types import Box, Moment
 
@@ -74,18 +74,11 @@ def test_dwell_and_way_are_measured() -> None:
     assert path.moved_heights == pytest.approx(10.0)
 
 
-@pytest.mark.parametrize(
-    ("box", "expected"),
-    [
-        (make_box(900, 500, 20), False),
-        (make_box(30, 500, 20), True),
-        (make_box(1900, 500, 20), True),
-        (make_box(900, 8, 20), True),
-        (make_box(900, 1075, 20), True),
-    ],
-)
-def test_touching_the_edge(box: Box, expected: bool) -> None:
-    assert touches_edge(box, SIZE) is expected
+def test_growth_at_the_edge_tells_no_direction() -> None:
+    growing = [make_box(500, 500, 20 * 1.05**i) for i in range(20)]
+    cut = [(0.0, y1, 40.0, y2) for _, y1, _, y2 in growing]
+    assert walk(growing).direction == "approaching"
+    assert walk(cut).direction is None
 
 
 @pytest.mark.parametrize(
