@@ -27,3 +27,11 @@ def test_every_file_and_class_named_to_contributors_exists(document: str) -> Non
         assert places, path
     for name in (name for name in names if re.fullmatch(r"[A-Z][a-z]\w+", name)):
         assert re.search(rf"^(class )?{name}\b", code, re.MULTILINE), name
+
+
+def test_the_changelog_has_one_list_a_section_and_no_line_twice() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    for section in re.split(r"^### \w+\n", text, flags=re.MULTILINE)[1:]:
+        changes = re.split(r"\n\n## ", section.strip())[0].splitlines()
+        assert all(change.startswith("- ") for change in changes), changes
+        assert len(set(changes)) == len(changes)
