@@ -9,7 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from anpr_stream.config.delivery import Http
-from anpr_stream.errors import ConfigError
+from anpr_stream.errors import ConfigError, reason_of
 
 END_WITHIN_S = 2
 
@@ -32,8 +32,9 @@ class WebServer:
             self._socket.listen()
         except OSError as error:
             self._socket.close()
-            where = f"service.http: {settings.host}:{settings.port}"
-            raise ConfigError(f"{where}: {error.strerror or error}", "http-address") from error
+            where = f"service.http: cannot listen on {settings.host}:{settings.port}"
+            what_to_do = "end what listens there already, or set another host or port"
+            raise ConfigError(f"{where}: {reason_of(error)}; {what_to_do}", "http-address") from error
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -252,7 +252,7 @@ def test_an_open_stream_does_not_keep_the_server_from_ending(house: House) -> No
 def test_an_address_that_is_taken_is_named(house: House) -> None:
     with (
         WebServer(Http(port=0), web_application(house.site)) as server,
-        pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{server.port}"),
+        pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{server.port}: Address"),
     ):
         WebServer(Http(port=server.port), web_application(house.site))
 
