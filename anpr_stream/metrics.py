@@ -66,6 +66,11 @@ STORE_FREE_BYTES = Gauge("anpr_store_free_bytes", "Free space on the store's dis
 FORGOTTEN = Counter(
     "anpr_forgotten", "Visits, pictures and dead letters deleted by retention", ["what"], registry=REGISTRY
 )
+RETENTION_HELD = Gauge(
+    "anpr_retention_held",
+    "1 while nothing is deleted by age because the clock jumped",
+    registry=REGISTRY,
+)
 LIST_HITS = Counter("anpr_list_hits", "Events of plates on a list", ["list"], registry=REGISTRY)
 DELIVERY_S = Histogram(
     "anpr_delivery_seconds",

@@ -163,6 +163,11 @@ class Depot:
         """Whether new pictures are stored."""
         return self._recorder.has_space
 
+    @property
+    def doubt(self) -> str:
+        """Why nothing is deleted by age, empty while it is."""
+        return self._reaper.doubt
+
     def close(self, within_s: float = 5.0) -> None:
         """Accept what waits, then end; receivers get what they take in that time. May be called twice."""
         self._recorder.close()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from anpr_stream.config.delivery import Retention
 from anpr_stream.interfaces import Clock
-from anpr_stream.metrics import FORGOTTEN, STORE_FREE_BYTES
+from anpr_stream.metrics import FORGOTTEN, RETENTION_HELD, STORE_FREE_BYTES
 from anpr_stream.service.writer import Writer
-from anpr_stream.store import retention
+from anpr_stream.store import retention, trust
 from anpr_stream.store.ledger import PlateClass
 from anpr_stream.store.snapshots import SnapshotFolder
 
@@ -46,7 +46,9 @@ class Reaper:
         self._snapshots = snapshots
         self._clock = clock
         self._free = free
-        self._strays_sought_s = clock.monotonic_s()
+        self._strays_sought_s = self._ran_s = clock.monotonic_s()
+        self.doubt = ""
+        """Why nothing is deleted by age, empty while it is."""
 
     def run(self) -> bool:
         """Delete what must go; return whether there is space for new pictures."""
@@ -58,9 +60,10 @@ class Reaper:
         return free >= self._rules.min_free_gb * GB
 
     def _forget_old_visits(self) -> None:
-        now_s = self._clock.utc_s()
-        for plate_class, days in self._ages():
-            before_s = now_s - days * DAY_S
+        limits = self._limits(now_s := self._clock.utc_s())
+        if not self._believes(now_s, limits):
+            return
+        for plate_class, before_s in limits.items():
             count = retention.AT_ONCE
             while count == retention.AT_ONCE:
                 job = partial(retention.forget_visits, plate_class=plate_class, before_utc_s=before_s)
@@ -69,6 +72,24 @@ class Reaper:
                 FORGOTTEN.labels(f"visits_{plate_class.value}").inc(forgotten.visits)
                 FORGOTTEN.labels("dead_letters").inc(forgotten.dead_letters)
                 count = forgotten.visits
+
+    def _believes(self, now_s: float, limits: Mapping[PlateClass, float]) -> bool:
+        """Tell whether the clock is believed; say once when that changes."""
+        since_s, self._ran_s = self._ran_s, self._clock.monotonic_s()
+        job = partial(trust.weigh, limits_s=limits, now_s=now_s, ran_s=self._ran_s - since_s)
+        found = self._writer.submit(job).result()
+        was_doubted, self.doubt = self.doubt, ""
+        if found.is_doubted:
+            ahead = (now_s - found.utc_s) / DAY_S
+            self.doubt = f"the clock is {ahead:.0f} days on since the last check, nothing is deleted by age"
+        if found.is_doubted != bool(was_doubted):
+            LOG.warning("retention: %s", self.doubt or "the clock is believed again")
+        RETENTION_HELD.set(found.is_doubted)
+        return not found.is_doubted
+
+    def _limits(self, now_s: float) -> dict[PlateClass, float]:
+        """Return the time before which a visit of each class is too old."""
+        return {plate_class: now_s - days * DAY_S for plate_class, days in self._ages()}
 
     def _ages(self) -> Iterator[tuple[PlateClass, float]]:
         for plate_class, days in (

@@ -12,10 +12,9 @@ from pathlib import Path
 from anpr_stream.errors import StoreError
 
 NAME = "anpr-stream.sqlite"
-VERSION = 1
 BUSY_S = 10.0
 
-TABLES = """
+FIRST = """
 CREATE TABLE visits (
     visit_id TEXT PRIMARY KEY,
     revision INTEGER NOT NULL,
@@ -79,6 +78,18 @@ CREATE TABLE fired (
 CREATE INDEX fired_by_visit ON fired (visit_id);
 """
 
+CLOCK = """
+CREATE TABLE clock (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    utc_s REAL NOT NULL,
+    doubted_s REAL
+);
+"""
+
+STEPS = (FIRST, CLOCK)
+"""What each version added; a store is brought from its own version to the last one, step by step."""
+VERSION = len(STEPS)
+
 
 def open_database(folder: Path) -> sqlite3.Connection:
     """Open the store's database for reading and writing; make it when it is missing.
@@ -135,12 +146,12 @@ def _check_version(database: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file; two processes may try at once."""
+    """Add the tables that a new or older file lacks; two processes may try at once."""
     if _check_version(database, path) == VERSION:
         return
     database.execute("BEGIN IMMEDIATE")
-    if _check_version(database, path) < VERSION:
-        for statement in TABLES.split(";"):
+    for step in STEPS[_check_version(database, path) :]:
+        for statement in step.split(";"):
             database.execute(statement)
-        database.execute(f"PRAGMA user_version={VERSION}")
+    database.execute(f"PRAGMA user_version={VERSION}")
     database.execute("COMMIT")

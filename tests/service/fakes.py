@@ -50,13 +50,14 @@ class FakeReceiver:
 
 
 class FakeClock:
-    """A clock that stands still until it is set."""
+    """A clock that stands still until it is set; `ahead_s` is how wrong its time of day is."""
 
     def __init__(self, now_s: float = 1_700_000_000.0) -> None:
         self.now_s = now_s
+        self.ahead_s = 0.0
 
     def utc_s(self) -> float:
-        return self.now_s
+        return self.now_s + self.ahead_s
 
     def monotonic_s(self) -> float:
         return self.now_s

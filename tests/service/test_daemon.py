@@ -271,6 +271,17 @@ def test_only_cameras_whose_lease_is_ours_run(start: Start) -> None:
     assert running.daemon.status()["faults"][0] == "leases: database is away"
 
 
+def test_a_clock_that_jumped_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = start()
+    entry = make_entry(kind="final", last_utc_s=SystemClock().utc_s())
+    running.depot.writer.submit(lambda db: ledger.accept(db, entry, 1.0)).result(60)
+    later_s = SystemClock().utc_s() + 1e9
+    monkeypatch.setattr(SystemClock, "utc_s", lambda self: later_s)
+    running.depot.reap()
+    (fault,) = running.daemon.status()["faults"]
+    assert fault.startswith("retention: the clock is 11574 days on")
+
+
 def test_the_status_tells_everything(start: Start) -> None:
     status = start().daemon.status()
     assert status["ready"]

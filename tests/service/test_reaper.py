@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from anpr_stream.config.delivery import Retention
+from anpr_stream.metrics import RETENTION_HELD
 from anpr_stream.service.reaper import DAY_S, STRAY_AFTER_S, Reaper, free_bytes
 from anpr_stream.service.writer import Writer
 from anpr_stream.store import ledger
@@ -47,6 +48,32 @@ def test_each_class_has_its_age(writer: Writer, snapshots: SnapshotFolder) -> No
     assert Reaper(rules, writer, snapshots, clock).run()
     assert visits(writer) == ["l1", "l2.5", "n1", "u1", "u2.5", "u4"]
     assert len(list(snapshots.folder.rglob("*.jpg"))) == 6
+
+
+def test_a_clock_that_jumps_years_ahead_deletes_nothing(
+    writer: Writer, snapshots: SnapshotFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    for days in (1, 29, 31):
+        keep(writer, snapshots, f"v{days}", clock.now_s - days * DAY_S, PlateClass.UNLISTED)
+    reaper = Reaper(Retention(min_free_gb=0), writer, snapshots, clock)
+    reaper.run()
+    clock.ahead_s = 3650 * DAY_S
+    for _ in range(2):
+        clock.now_s += 60
+        keep(writer, snapshots, f"future{clock.now_s}", clock.utc_s(), PlateClass.UNLISTED)
+        reaper.run()
+    assert len(visits(writer)) == 4
+    assert "3650 days on since the last check, nothing is deleted by age" in reaper.doubt
+    assert caplog.text.count("nothing is deleted by age") == 1
+    assert RETENTION_HELD._value.get() == 1
+    clock.ahead_s = 0
+    clock.now_s += 2 * DAY_S
+    reaper.run()
+    assert "v1" in visits(writer)
+    assert "v29" not in visits(writer)
+    assert (reaper.doubt, RETENTION_HELD._value.get()) == ("", 0)
+    assert "believed again" in caplog.text
 
 
 def test_surplus_pictures_go_and_their_events_stay(writer: Writer, snapshots: SnapshotFolder) -> None:
