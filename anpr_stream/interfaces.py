@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -128,8 +128,17 @@ class PlateTracker(Protocol):
 class ListMatcher(Protocol):
     """Knows the plate lists as they stand now; may be called from any thread."""
 
-    def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
-        """Return the lists that a plate is on at this camera and time, best match first."""
+    def hits(
+        self, camera: str, plate: FusedRead, utc_s: float, zones: Collection[str] = ()
+    ) -> tuple[ListHit, ...]:
+        """Return the lists that a plate is on at this camera, time and place, best match first.
+
+        Args:
+            camera: its name.
+            plate: its fused text.
+            utc_s: when it was seen.
+            zones: names of the camera's zones that it has been in.
+        """
 
 
 @runtime_checkable

@@ -48,6 +48,9 @@ def add(
     config: ServiceConfig,
     note: Annotated[str, typer.Option(help="Free text.")] = "",
     cameras: Annotated[str, typer.Option(help="Only at these cameras, separated by blanks.")] = "",
+    zones: Annotated[
+        str, typer.Option("--zones", "--zone", help="Only in these zones of the picture, likewise.")
+    ] = "",
     days: Annotated[str, typer.Option(help="Only on these days: mon tue wed thu fri sat sun.")] = "",
     begins: Annotated[str, typer.Option("--from", help="Only from this time of day on, e.g. 22:00.")] = "",
     ends: Annotated[str, typer.Option("--to", help="Only before this time of day.")] = "",
@@ -56,10 +59,19 @@ def add(
 ) -> None:
     """Put plates on a list.
 
-    An entry of the same plate, cameras, days and hours is replaced.
+    An entry of the same plate, cameras, zones, days and hours is replaced.
     """
     place, path = _find(name, config)
-    rest = {"note": note, "cameras": cameras, "days": days, "from": begins, "to": ends, "expires": expires}
+    _check_zones(zones, cameras, place)
+    rest = {
+        "note": note,
+        "cameras": cameras,
+        "zones": zones,
+        "days": days,
+        "from": begins,
+        "to": ends,
+        "expires": expires,
+    }
     add_entries(path, [_entry({"plate": _plate(plate, hashed, place), **rest}) for plate in plates])
     sys.stderr.write(f"{name}: {len(plates)} added; {path}\n")
 
@@ -107,6 +119,14 @@ def _find(name: str, config: Path) -> tuple[Place, Path]:
         names = ", ".join(known) or "none"
         raise UsageError(f"{config} has no list {name!r}; it has: {names}")
     return place, list_path(known[name], place.folder)
+
+
+def _check_zones(zones: str, cameras: str, place: Place) -> None:
+    """Refuse a zone that no camera has: the entry would never count."""
+    known = place.settings.zones(cameras.split())
+    if unknown := set(zones.split()) - known:
+        names = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"--zone: there is no zone {min(unknown)!r}; there are: {names}")
 
 
 def _plate(plate: str, hashed: bool, place: Place) -> str:

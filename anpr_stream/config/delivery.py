@@ -208,10 +208,12 @@ class PlateList(Section):
     action: Literal["allow", "deny", "watch"] = "watch"
     """What a hit means to the receiver of the event."""
     file: Path | None = None
-    """CSV file with a header: `plate`, and where wanted `note,cameras,days,from,to,expires`.
+    """CSV file with a header: `plate`, and where wanted `note,cameras,zones,days,from,to,expires`.
     Changes are picked up while running. Default: `lists/<name>.csv` in the store's folder."""
     cameras: tuple[str, ...] = ()
     """Only plates at these cameras; empty: at all."""
+    zones: tuple[str, ...] = ()
+    """Only plates that have been in one of these zones of their camera; empty: anywhere in the picture."""
     max_distance: float = Field(default=0.0, ge=0, le=3)
     """How far a text may be from an entry, in the reader's own confusions (one common mistake
     costs about 0.3, any other 1). Higher: finds misread plates, but also other people's; a gate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -93,7 +94,19 @@ class Settings(CameraSettings):
         for output in self.outputs:
             if unknown := set(output.lists) - set(lists):
                 raise ValueError(f"{output.name}: lists: there is no list {min(unknown)!r}")
+        for plate_list in self.lists:
+            if unknown := set(plate_list.zones) - self.zones(plate_list.cameras):
+                raise ValueError(f"{plate_list.name}: zones: none of its cameras has a zone {min(unknown)!r}")
         return self
+
+    def zones(self, cameras: Collection[str] = ()) -> set[str]:
+        """Return the names of all zones of the given cameras, or of all cameras."""
+        return {
+            zone.name
+            for name, camera in self.cameras.items()
+            if not cameras or name in cameras
+            for zone in camera.tracking.places.zones
+        }
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ import fcntl
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -101,9 +101,11 @@ class Depot:
         """Take an event; never waits."""
         self._recorder.write(event)
 
-    def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
-        """Return the lists that a plate is on at this camera and time, best match first."""
-        return self._lists.hits(camera, plate, utc_s)
+    def hits(
+        self, camera: str, plate: FusedRead, utc_s: float, zones: Collection[str] = ()
+    ) -> tuple[ListHit, ...]:
+        """Return the lists that a plate is on at this camera, time and place, best match first."""
+        return self._lists.hits(camera, plate, utc_s, zones)
 
     def check(self, settings: Settings) -> None:
         """Raise what would be wrong with a changed configuration, and change nothing.

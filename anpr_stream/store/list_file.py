@@ -1,7 +1,7 @@
 """Plate lists as CSV files: read, check, change.
 
-Columns: `plate` and, where wanted, `note`, `cameras` and `days` (separated by blanks, e.g. `mon tue`), `from`
-and `to` (local time, `22:00`; a window may pass midnight and then belongs to the day it begins on),
+Columns: `plate` and, where wanted, `note`, `cameras`, `zones`, `days` (separated by blanks, e.g. `mon tue`),
+`from` and `to` (local time, `22:00`; a window may pass midnight and then belongs to the day it begins on),
 `expires` (a date, the last day included). A plate may stand as its keyed hash, `#` and 32 hexadecimal digits.
 """
 
@@ -13,7 +13,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -22,7 +22,7 @@ from pathlib import Path
 from anpr_stream.errors import StoreError, reason_of
 from anpr_stream.plates.text import normalise
 
-COLUMNS = ("plate", "note", "cameras", "days", "from", "to", "expires")
+COLUMNS = ("plate", "note", "cameras", "zones", "days", "from", "to", "expires")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HASH = re.compile(r"#[0-9a-f]{32}")
 MAX_BYTES = 64_000_000
@@ -36,6 +36,7 @@ class ListEntry:
         plate: normalised text, or a keyed hash.
         note: free text for people.
         cameras: only at these; empty: at all.
+        zones: only once the plate was in one of these; empty: anywhere.
         days: only on these days of the week, 0 is Monday; empty: on all.
         begins: only from this local time of day on.
         ends: only before this local time of day.
@@ -45,15 +46,20 @@ class ListEntry:
     plate: str
     note: str = ""
     cameras: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
     days: tuple[int, ...] = ()
     begins: time | None = None
     ends: time | None = None
     expires: date | None = None
 
-    def counts(self, camera: str, local: datetime) -> bool:
-        """Return whether the entry counts at a camera at a local time."""
-        if self.cameras and camera not in self.cameras:
+    def counts(self, camera: str, zones: Collection[str], local: datetime) -> bool:
+        """Return whether the entry counts for a plate that was in these zones of a camera at a time."""
+        is_elsewhere = bool(self.zones) and not set(self.zones).intersection(zones)
+        if is_elsewhere or (self.cameras and camera not in self.cameras):
             return False
+        return self._is_open(local)
+
+    def _is_open(self, local: datetime) -> bool:
         begins, ends = self.begins or time.min, self.ends or time.max
         passes_midnight = self.ends is not None and begins > ends
         is_next_day = passes_midnight and local.time() < ends
@@ -117,6 +123,7 @@ def format_list(entries: Sequence[ListEntry]) -> str:
                 entry.plate,
                 entry.note,
                 " ".join(entry.cameras),
+                " ".join(entry.zones),
                 " ".join(DAYS[day] for day in entry.days),
                 entry.begins and entry.begins.isoformat("minutes"),
                 entry.ends and entry.ends.isoformat("minutes"),
@@ -127,7 +134,7 @@ def format_list(entries: Sequence[ListEntry]) -> str:
 
 
 def add_entries(path: Path, added: Sequence[ListEntry], replace_all: bool = False) -> None:
-    """Add entries to a list's file; one of the same plate, cameras, days and hours is replaced.
+    """Add entries to a list's file; one of the same plate, cameras, zones, days and hours is replaced.
 
     Args:
         path: of the list; made when it is missing.
@@ -178,6 +185,7 @@ def make_entry(values: dict[str, str]) -> ListEntry:
         plate=plate,
         note=values.get("note", "").strip(),
         cameras=tuple(values.get("cameras", "").split()),
+        zones=tuple(values.get("zones", "").split()),
         days=tuple(sorted({_day(name) for name in values.get("days", "").lower().split()})),
         begins=_time("from", values.get("from", "")),
         ends=_time("to", values.get("to", "")),
@@ -201,7 +209,7 @@ def _entry(row: dict[str, str | None]) -> ListEntry:
 
 
 def _key(entry: ListEntry) -> tuple[object, ...]:
-    return (entry.plate, entry.cameras, entry.days, entry.begins, entry.ends)
+    return (entry.plate, entry.cameras, entry.zones, entry.days, entry.begins, entry.ends)
 
 
 def _day(name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,27 +82,32 @@ class ListBook:
         """Return the number of plates on each list."""
         return {loaded.settings.name: len(loaded.by_plate) for loaded in self._lists}
 
-    def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
-        """Return the lists that a plate is on at this camera and time, best match first."""
+    def hits(
+        self, camera: str, plate: FusedRead, utc_s: float, zones: Collection[str] = ()
+    ) -> tuple[ListHit, ...]:
+        """Return the lists that a plate is on at this camera, time and place, best match first."""
         text = normalise(plate.text)
         found = [
             hit
             for loaded in self._lists
             if plate.agreeing_reads >= loaded.settings.min_agreeing_reads
-            and (hit := self._hit(loaded, text, camera, utc_s))
+            and (hit := self._hit(loaded, text, camera, zones, utc_s))
         ]
         return tuple(sorted(found, key=lambda hit: hit.distance))
 
-    def _hit(self, loaded: _Loaded, text: str, camera: str, utc_s: float) -> ListHit | None:
+    def _hit(
+        self, loaded: _Loaded, text: str, camera: str, zones: Collection[str], utc_s: float
+    ) -> ListHit | None:
         settings = loaded.settings
-        if not text or (settings.cameras and camera not in settings.cameras):
+        is_elsewhere = bool(settings.zones) and not set(settings.zones).intersection(zones)
+        if not text or is_elsewhere or (settings.cameras and camera not in settings.cameras):
             return None
         local = _local(utc_s, settings.timezone)
         near = [
             (away, entry)
             for away, plate in self._near(loaded, text)
             for entry in loaded.by_plate[plate]
-            if entry.counts(camera, local)
+            if entry.counts(camera, zones, local)
         ]
         if not near:
             return None

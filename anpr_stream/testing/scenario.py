@@ -5,7 +5,7 @@ The real tracker, fusion and visits are played; see `tests/scenarios` for the YA
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,8 @@ class FakeList(Section):
     """Weighted edit distance."""
     min_agreeing_reads: int = 1
     """Reads that must agree."""
+    zones: tuple[str, ...] = ()
+    """Only plates that were in one of these."""
 
 
 class FakeLists:
@@ -114,10 +116,14 @@ class FakeLists:
         self._lists = lists
         self._confusions = Confusions()
 
-    def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
+    def hits(
+        self, camera: str, plate: FusedRead, utc_s: float, zones: Collection[str] = ()
+    ) -> tuple[ListHit, ...]:
         """Return the nearest entry of each list."""
         found = []
         for name, known in self._lists.items():
+            if known.zones and not set(known.zones).intersection(zones):
+                continue
             near = [(self._confusions.distance(entry, plate.text), entry) for entry in known.entries]
             distance, entry = min(near)
             if distance <= known.max_distance and plate.agreeing_reads >= known.min_agreeing_reads:

@@ -125,7 +125,7 @@ class Visit:
         revision: of the next event.
         hits: lists that its text is on.
         contested: text that a neighbour carries at the same time.
-        matched: the text that `hits` belong to.
+        matched: the text and the zones that `hits` belong to.
         silenced: why it is not told: `revisit`, `parked`, `burned_in`, or None.
         repeats: the ended visit that it repeats.
     """
@@ -152,7 +152,7 @@ class Visit:
         self.told_s = now_s
         self.revision = 0
         self.hits: tuple[ListHit, ...] = ()
-        self.matched: FusedRead | None = None
+        self.matched: tuple[FusedRead, tuple[str, ...]] | None = None
         self.contested: str | None = None
         self.silenced: str | None = None
         self.repeats: Past | None = None

@@ -305,10 +305,11 @@ class VisitKeeper:
         return None if self._settings.visits.unread_events else "unread"
 
     def _hits(self, visit: Visit, plate: FusedRead) -> tuple[ListHit, ...]:
-        """Ask the lists, again only when the reads say something new: fuzzy matching takes a while."""
-        if self._lists is not None and visit.matched is not plate:
-            visit.matched = plate
-            visit.hits = self._lists.hits(self._camera, plate, visit.path.last.utc_s)
+        """Ask the lists, again only when text or zones are new: fuzzy matching takes a while."""
+        zones = visit.path.whereabouts.zones
+        if self._lists is not None and visit.matched != (plate, zones):
+            visit.matched = (plate, zones)
+            visit.hits = self._lists.hits(self._camera, plate, visit.path.last.utc_s, zones)
         return visit.hits
 
     def _event(

@@ -147,6 +147,17 @@ def test_a_hashed_entry_is_added_and_removed_by_its_plate(anpr_stream: Command, 
     assert read_list(path) == ()
 
 
+def test_an_entry_for_a_zone(anpr_stream: Command, config: Path) -> None:
+    yard = "tracking: {places: {zones: [{name: yard, polygon: [[0, 0], [1, 0], [1, 1]]}]}}"
+    config.write_text(f"{config.read_text()}cameras: {{gate: {{url: a, {yard}}}, exit: {{url: b}}}}")
+    anpr_stream("list", "add", "staff", "AB1", "--zone", "yard", "--cameras", "gate", "-c", config)
+    assert [entry.zones for entry in read_list(config.parent / "store/lists/staff.csv")] == [("yard",)]
+    shown = anpr_stream("list", "show", "staff", "-c", config).out
+    assert next(csv.DictReader(io.StringIO(shown)))["zones"] == "yard"
+    wrong = anpr_stream("list", "add", "staff", "AB1", "--zone", "yard", "--cameras", "exit", "-c", config)
+    assert wrong.is_one_line_error(2, "--zone: there is no zone 'yard'; there are: none")
+
+
 def test_lists_are_imported_whole_or_not(anpr_stream: Command, config: Path, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text("plate,note\nAA1,x\nAA2,y\n")

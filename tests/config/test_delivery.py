@@ -88,6 +88,13 @@ def test_an_authority_must_be_there(tmp_path: Path, content: str | None) -> None
         Tls(ca_file=path)
 
 
+YARD = """
+cameras:
+  gate: {url: a, tracking: {places: {zones: [{name: yard, polygon: [[0, 0], [1, 0], [1, 1]]}]}}}
+  exit: {url: b}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -96,6 +103,8 @@ def test_an_authority_must_be_there(tmp_path: Path, content: str | None) -> None
         ("outputs: [{type: redis, name: a, lists: [staf]}]", "a: lists: there is no list 'staf'"),
         ("outputs: [{type: redis, name: a, cameras: [gate]}]", "a: cameras: there is no camera 'gate'"),
         ("lists: [{name: a, cameras: [gate]}]", "a: cameras: there is no camera 'gate'"),
+        (f"lists: [{{name: a, zones: [yrd]}}]\n{YARD}", "a: zones: none of its cameras has a zone 'yrd'"),
+        (f"lists: [{{name: a, zones: [yard], cameras: [exit]}}]\n{YARD}", "has a zone 'yard'"),
     ],
 )
 def test_names_must_mean_something(text: str, says: str) -> None:

@@ -29,9 +29,21 @@ def test_a_file_of_plates_alone() -> None:
 
 
 def test_all_columns() -> None:
-    text = 'plate,note,cameras,days,from,to,expires\nab1,"Smith, J",gate exit,Tue mon,7:30,18:00,2027-01-31\n'
+    text = (
+        "plate,note,cameras,zones,days,from,to,expires\n"
+        'ab1,"Smith, J",gate exit,yard ramp,Tue mon,7:30,18:00,2027-01-31\n'
+    )
     assert parse_list(text, "f") == (
-        ListEntry("AB1", "Smith, J", ("gate", "exit"), (0, 1), time(7, 30), time(18), date(2027, 1, 31)),
+        ListEntry(
+            plate="AB1",
+            note="Smith, J",
+            cameras=("gate", "exit"),
+            zones=("yard", "ramp"),
+            days=(0, 1),
+            begins=time(7, 30),
+            ends=time(18),
+            expires=date(2027, 1, 31),
+        ),
     )
 
 
@@ -67,6 +79,11 @@ def test_all_faults_are_told_at_once() -> None:
         ({}, MONDAY_NOON, True),
         ({"cameras": "exit"}, MONDAY_NOON, False),
         ({"cameras": "exit gate"}, MONDAY_NOON, True),
+        ({"zones": "yard"}, MONDAY_NOON, True),
+        ({"zones": "ramp yard"}, MONDAY_NOON, True),
+        ({"zones": "ramp"}, MONDAY_NOON, False),
+        ({"zones": "yard", "cameras": "exit"}, MONDAY_NOON, False),
+        ({"zones": "yard", "days": "tue"}, MONDAY_NOON, False),
         ({"days": "mon"}, MONDAY_NOON, True),
         ({"days": "tue sun"}, MONDAY_NOON, False),
         ({"from": "12:00", "to": "13:00"}, MONDAY_NOON, True),
@@ -84,7 +101,7 @@ def test_all_faults_are_told_at_once() -> None:
     ],
 )
 def test_when_an_entry_counts(values: dict[str, str], local: datetime, counts: bool) -> None:
-    assert make_entry({"plate": "AB1", **values}).counts("gate", local) == counts
+    assert make_entry({"plate": "AB1", **values}).counts("gate", ("street", "yard"), local) == counts
 
 
 WORD = st.text("abcXYZ019_-", min_size=1, max_size=8)
@@ -95,6 +112,7 @@ ENTRIES = st.builds(
     | st.text("0123456789abcdef", min_size=32, max_size=32).map("#".__add__),
     note=st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=20).map(str.strip),
     cameras=st.lists(WORD, max_size=3).map(tuple),
+    zones=st.lists(WORD, max_size=3).map(tuple),
     days=st.sets(st.integers(0, len(DAYS) - 1)).map(lambda days: tuple(sorted(days))),
     begins=MINUTE,
     ends=MINUTE,
@@ -136,12 +154,14 @@ def test_editing(tmp_path: Path) -> None:
     add_entries(
         path, [make_entry({"plate": "ab-1", "note": "new"}), make_entry({"plate": "AB1", "days": "sun"})]
     )
-    assert [(e.plate, e.note, e.days) for e in read_list(path)] == [
-        ("AB1", "new", ()),
-        ("XY2", "", ()),
-        ("AB1", "", (6,)),
+    add_entries(path, [make_entry({"plate": "AB1", "zones": "yard"})])
+    assert [(e.plate, e.note, e.days, e.zones) for e in read_list(path)] == [
+        ("AB1", "new", (), ()),
+        ("XY2", "", (), ()),
+        ("AB1", "", (6,), ()),
+        ("AB1", "", (), ("yard",)),
     ]
-    assert remove_plate(path, "AB1") == 2
+    assert remove_plate(path, "AB1") == 3
     assert remove_plate(path, "AB1") == 0
     assert [entry.plate for entry in read_list(path)] == ["XY2"]
     assert [name.name for name in path.parent.iterdir() if not name.name.startswith(".")] == ["gate.csv"]

@@ -82,6 +82,19 @@ def test_cameras_of_list_and_entry(tmp_path: Path) -> None:
     ]
 
 
+def test_zones_of_list_and_entry(tmp_path: Path) -> None:
+    add(tmp_path, "gate", "AB123", zones="ramp yard")
+    lists = book(tmp_path, PlateList(name="gate", zones=("yard", "lane 2")))
+    ways = [(), ("yard",), ("ramp",), ("lane 2",), ("ramp", "lane 2")]
+    assert [bool(lists.hits("cam", read("AB123"), NOON_UTC_S, way)) for way in ways] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
 @pytest.mark.parametrize(
     ("zone", "is_open"), [("UTC", True), ("Asia/Taipei", False), ("America/New_York", False)]
 )

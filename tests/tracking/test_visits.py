@@ -1,4 +1,5 @@
 from collections import defaultdict
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
@@ -207,7 +208,9 @@ def test_lists_that_change_while_a_plate_is_in_view_count_at_its_end() -> None:
     class Lists:
         known: tuple[ListHit, ...] = ()
 
-        def hits(self, camera: str, plate: FusedRead, utc_s: float) -> tuple[ListHit, ...]:
+        def hits(
+            self, camera: str, plate: FusedRead, utc_s: float, zones: Collection[str] = ()
+        ) -> tuple[ListHit, ...]:
             return self.known
 
     lists = Lists()
