@@ -16,6 +16,7 @@ from anpr_stream.types import (
     ListHit,
     Placement,
     Read,
+    Remembered,
     SourceStatus,
     Track,
 )
@@ -139,6 +140,17 @@ class ListMatcher(Protocol):
             utc_s: when it was seen.
             zones: names of the camera's zones that it has been in.
         """
+
+
+@runtime_checkable
+class Notebook(Protocol):
+    """Keeps what cameras remember of plates beyond their own lives; may be called from any thread."""
+
+    def recall(self, camera: str) -> tuple[Remembered, ...]:
+        """Return what was noted last for a camera, oldest plate first."""
+
+    def note(self, camera: str, plates: tuple[Remembered, ...]) -> None:
+        """Put this in the place of what was noted for a camera; never waits."""
 
 
 @runtime_checkable

@@ -307,6 +307,25 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A plate that a camera need not tell of again where it was, noted to outlive the camera's flow.
+
+    Attributes:
+        text: fused.
+        box: where it was last seen, in pixels.
+        velocity_px_s: of its centre.
+        seen_utc_s: when it was last seen.
+        is_parked: it stood there.
+    """
+
+    text: str
+    box: Box
+    velocity_px_s: Point
+    seen_utc_s: float
+    is_parked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One message about one visit; `visit_id` and `revision` together are its idempotency key.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from anpr_stream.config.packaged import packaged
 from anpr_stream.config.schema import CameraSettings
-from anpr_stream.interfaces import ListMatcher
+from anpr_stream.interfaces import ListMatcher, Notebook
 from anpr_stream.metrics import CROPS_DROPPED, DETECTIONS, READS_REJECTED
 from anpr_stream.pipeline.looks import Look
 from anpr_stream.pipeline.reading import ReadingDesk, WantedCrop
@@ -21,6 +21,10 @@ from anpr_stream.tracking.visits import VisitKeeper
 from anpr_stream.tracking.zones import Places
 from anpr_stream.types import Box, Crop, Detection, Event, Frame, Image, Read, Track, TrackState
 from anpr_stream.vision.crops import cut_crop
+
+NOTE_EVERY_S = 300.0
+"""How often what stands is noted, should the program not come to its end. Lower: more writing, higher: cars
+that came to stand before a crash are told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Follower:
         desk: ReadingDesk,
         lists: ListMatcher | None = None,
         signature: Signature | None = None,
+        notebook: Notebook | None = None,
     ) -> None:
         """Begin with nothing in view.
 
@@ -64,6 +69,7 @@ class Follower:
             desk: where its crops are read.
             lists: the plate lists, if there are any.
             signature: put on every event.
+            notebook: what was noted of this camera, and where to note it.
 
         Raises:
             ConfigError: a plate format is unknown.
@@ -72,6 +78,8 @@ class Follower:
         self._camera = camera
         self._desk = desk
         self._signature = signature or Signature()
+        self._notebook = notebook
+        self._noted_s: float | None = None
         rules = settings.tracking
         self._places = Places(rules.places)
         self._cuts = CutDetector(rules.cuts)
@@ -85,6 +93,7 @@ class Follower:
             lists,
             Calibration.load(engines / "fusion_calibration.json"),
             Confusions.load(engines / "confusions.json"),
+            notebook.recall(camera) if notebook else (),
         )
         self._final_after_s = rules.visits.final_after_s
         self._last: Frame | None = None
@@ -98,7 +107,9 @@ class Follower:
         scene = self._cuts.update(frame.segment, frame.pts_s, thumbnail(_luma(frame)))
         tracks = self._track(frame, look.detections, scene)
         self._desk.ask(self._worth_reading(frame, tracks))
-        return self._take(frame, tracks, self._desk.arrived(), scene)
+        events = self._take(frame, tracks, self._desk.arrived(), scene)
+        self._note_at_times(frame.utc_s)
+        return events
 
     def silent(self, for_s: float) -> list[Event]:
         """Take that a live camera gave no frame for so long; return the events of what is over.
@@ -120,7 +131,9 @@ class Follower:
         reads = self._desk.rest()
         events = self._take(frame, self._tracker.cut(), reads, SceneChange())
         self._tracks = []
-        return events + self._signed(self._visits.end())
+        last = self._signed(self._visits.end())
+        self._note()
+        return events + last
 
     def marks(self, frame: Frame) -> list[Mark]:
         """Return the plates in view for drawing, moved on to a frame that was not looked at."""
@@ -128,6 +141,17 @@ class Follower:
             return []
         ahead_s = frame.pts_s - self._last.pts_s
         return [self._mark(track, ahead_s) for track in self._tracks if track.state is not TrackState.ENDED]
+
+    def _note_at_times(self, utc_s: float) -> None:
+        if self._noted_s is None:
+            self._noted_s = utc_s
+        if abs(utc_s - self._noted_s) >= NOTE_EVERY_S:
+            self._noted_s = utc_s
+            self._note()
+
+    def _note(self) -> None:
+        if self._notebook is not None:
+            self._notebook.note(self._camera, self._visits.remembered())
 
     def _track(self, frame: Frame, detections: Sequence[Detection], scene: SceneChange) -> list[Track]:
         admitted, refused = self._places.admit(detections, frame.width, frame.height)

@@ -9,7 +9,7 @@ import cv2
 
 from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.errors import AnprError
-from anpr_stream.interfaces import Clock, ListMatcher, Source
+from anpr_stream.interfaces import Clock, ListMatcher, Notebook, Source
 from anpr_stream.pipeline.camera import CameraRun, CameraStatus, FrameObserver, Way
 from anpr_stream.pipeline.follower import Follower
 from anpr_stream.pipeline.looks import DetectorWorker, LiveLooks, Looks, RecordedLooks
@@ -38,6 +38,7 @@ class Pipeline:
         send: Callable[[Event], None],
         lists: ListMatcher | None = None,
         clock: Clock | None = None,
+        notebook: Notebook | None = None,
     ) -> None:
         """Start the networks' threads; cameras come with `start`.
 
@@ -50,11 +51,13 @@ class Pipeline:
             send: takes the events, called from the cameras' threads.
             lists: the plate lists, if there are any.
             clock: the machine's own by default.
+            notebook: what live cameras remember from one life to the next.
         """
         cv2.setNumThreads(1)
         self._networks = networks
         self._send = send
         self._lists = lists
+        self._notebook = notebook
         self._clock = clock or SystemClock()
         self._lock = Lock()
         self._runs: dict[str, CameraRun] = {}
@@ -133,7 +136,9 @@ class Pipeline:
             camera = _for_lone_pictures(camera)
         source = open_source(camera.url, camera.source, name, self._clock)
         desk = self._desk(name, camera, is_live)
-        follower = Follower(name, camera, desk, self._lists, self._networks.signature)
+        # A recording tells the same each time, whatever was played before.
+        notebook = self._notebook if is_live else None
+        follower = Follower(name, camera, desk, self._lists, self._networks.signature, notebook)
         return Way(is_live, source, self._looks(source, camera, is_live), follower)
 
     def _desk(self, name: str, camera: Camera, is_live: bool) -> ReadingDesk:

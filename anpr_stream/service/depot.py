@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from anpr_stream.config.delivery import reveal
+from anpr_stream.config.delivery import Privacy, reveal
 from anpr_stream.config.packaged import packaged
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ConfigError, StoreError
@@ -22,6 +22,7 @@ from anpr_stream.outputs.files import file_sink
 from anpr_stream.outputs.mqtt import MqttTransport
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.service.lane import Lane, LaneStatus
+from anpr_stream.service.notebook import PlateNotebook
 from anpr_stream.service.reaper import Reaper
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.transports import LanePlan, lane_plans
@@ -87,6 +88,7 @@ class Depot:
             files = [stack.enter_context(file_sink(output)) for output in settings.files]
             self.writer = stack.enter_context(Writer(open_database(folder)))
             self._settle_last_run()
+            self.notebook = PlateNotebook(self.writer, settings.cameras, _may_note(settings.privacy))
             snapshots = SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality)
             self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock)
             kept = snapshots if settings.store.snapshots else None
@@ -124,6 +126,7 @@ class Depot:
         self._lists = self._load_lists(settings)
         self._settings = settings
         self._recorder.rules = _rules(settings)
+        self.notebook.permit(_may_note(settings.privacy))
         self._change_lanes(lane_plans(settings, self._clock))
 
     def refresh_lists(self) -> list[str]:
@@ -235,6 +238,11 @@ class Depot:
             transport.publish_states(self._camera_states)
             self._mqtt[plan.policy.name] = transport
         return Lane(plan.policy, transport, self.writer, self.folder, self._clock)
+
+
+def _may_note(privacy: Privacy) -> bool:
+    """Return whether texts may stand in the store as they are."""
+    return privacy.listed == privacy.unlisted == "plain"
 
 
 def _rules(settings: Settings) -> Rules:

@@ -86,7 +86,14 @@ CREATE TABLE clock (
 );
 """
 
-STEPS = (FIRST, CLOCK)
+REMEMBERED = """
+CREATE TABLE remembered (
+    camera TEXT PRIMARY KEY,
+    plates TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+STEPS = (FIRST, CLOCK, REMEMBERED)
 """What each version added; a store is brought from its own version to the last one, step by step."""
 VERSION = len(STEPS)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from anpr_stream.config.tracking import VisitSettings
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.tracking.path import Path, distance_heights
-from anpr_stream.types import Box
+from anpr_stream.types import Box, Moment, Remembered
 
 _LIMIT = 500
 """Most visits of each kind remembered; the oldest are forgotten first."""
@@ -30,6 +30,11 @@ class Past:
     text: str
     path: Path
     is_parked: bool
+
+
+def noted(text: str, path: Path, is_parked: bool) -> Remembered:
+    """Return a visit in the form that outlives its camera's flow."""
+    return Remembered(text, path.box, path.velocity_px_s, path.last.utc_s, is_parked)
 
 
 class PlaceMemory:
@@ -63,17 +68,30 @@ class PlaceMemory:
 
     def recall(self, text: str, path: Path) -> Past | None:
         """Return the visit that a plate of this text and way repeats, if there is one."""
-        return next((past for past in self._valid(path) if self._repeats(past, text, path)), None)
+        return next((past for past in self._valid(path.first_s) if self._repeats(past, text, path)), None)
 
     def is_parking_space(self, path: Path) -> bool:
         """Tell whether a plate, whatever its text, stays where a parked one is remembered."""
-        return any(past.is_parked and self._stays(past, path) for past in self._valid(path))
+        return any(past.is_parked and self._stays(past, path) for past in self._valid(path.first_s))
 
     def forget(self, past: Past) -> None:
         """Drop a visit, e.g. of a parked plate that moved."""
         for memory in (self._parked, self._passed):
             if past in memory:
                 memory.remove(past)
+
+    def notes(self, now_s: float) -> tuple[Remembered, ...]:
+        """Return what is not forgotten yet, oldest first, in a form that outlives this memory."""
+        kept = reversed(list(self._valid(now_s)))
+        return tuple(noted(past.text, past.path, past.is_parked) for past in kept)
+
+    def restore(self, notes: Iterable[Remembered], utc_s: float, now_s: float) -> None:
+        """Take what an earlier memory noted; `utc_s` is what `now_s` is on the wall's clock."""
+        for note in notes:
+            seen_s = now_s - (utc_s - note.seen_utc_s)
+            path = Path(note.box, Moment(seen_s, note.seen_utc_s), seen_s, self._settings)
+            path.velocity_px_s = note.velocity_px_s
+            self._note(Past(note.text, path, note.is_parked))
 
     def note_burned_in(self, box: Box) -> None:
         """Note a place where text is part of the picture."""
@@ -87,11 +105,11 @@ class PlaceMemory:
     def _note(self, past: Past) -> None:
         (self._parked if past.is_parked else self._passed).append(past)
 
-    def _valid(self, path: Path) -> Iterator[Past]:
-        """Return what was not forgotten when a plate came: passing ones, then parked, newest first."""
+    def _valid(self, now_s: float) -> Iterator[Past]:
+        """Return what is not forgotten at a time: passing ones, then parked, newest first."""
         settings = self._settings
         for memory, limit_s in ((self._passed, settings.revisit_s), (self._parked, settings.parked_memory_s)):
-            yield from (past for past in reversed(memory) if path.first_s - past.path.seen_s <= limit_s)
+            yield from (past for past in reversed(memory) if now_s - past.path.seen_s <= limit_s)
 
     def _repeats(self, past: Past, text: str, path: Path) -> bool:
         is_there = self._stays(past, path) if past.is_parked else past.path.leads_to(path)

@@ -166,6 +166,18 @@ class Visit:
         return self.fusion.plate()
 
     @property
+    def told_text(self) -> str | None:
+        """The text by which receivers know this vehicle, of this visit or of the one it repeats."""
+        if self.repeats is not None:
+            return self.repeats.text
+        return self.told.text if self.told else None
+
+    @property
+    def is_known_to_stand(self) -> bool:
+        """True when it is parked, or goes on being where a parked one was."""
+        return self.path.is_parked or (self.repeats is not None and self.repeats.is_parked)
+
+    @property
     def direction(self) -> str | None:
         """The last line crossed, else the direction of its way."""
         return self.path.whereabouts.crossed or self.path.direction

@@ -12,7 +12,7 @@ from anpr_stream.plates.matching import Confusions
 from anpr_stream.tracking.calibration import Calibration
 from anpr_stream.tracking.cuts import STILL, SceneChange
 from anpr_stream.tracking.fusion import Fusion
-from anpr_stream.tracking.memory import PlaceMemory
+from anpr_stream.tracking.memory import PlaceMemory, noted
 from anpr_stream.tracking.path import distance_heights, height
 from anpr_stream.tracking.visit import Told, Visit
 from anpr_stream.tracking.zones import Places
@@ -26,6 +26,7 @@ from anpr_stream.types import (
     ListHit,
     Moment,
     Read,
+    Remembered,
     Track,
 )
 
@@ -65,6 +66,7 @@ class VisitKeeper:
         lists: the plate lists; asked when a visit's text changes and when an event is made.
         calibration: turns evidence into probability.
         confusions: how far apart texts are.
+        remembered: what an earlier keeper of this camera returned as `remembered`.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class VisitKeeper:
         lists: ListMatcher | None = None,
         calibration: Calibration | None = None,
         confusions: Confusions | None = None,
+        remembered: Sequence[Remembered] = (),
     ) -> None:
         self._camera = camera
         self._settings = settings or TrackingSettings()
@@ -83,6 +86,7 @@ class VisitKeeper:
         self._calibration = calibration
         self._places = Places(self._settings.places)
         self._memory = PlaceMemory(self._settings.visits, confusions or Confusions())
+        self._remembered = remembered
         self._crowd = _Crowd()
         self._visits: list[Visit] = []
         self._by_track: dict[int, Visit] = {}
@@ -110,6 +114,8 @@ class VisitKeeper:
             Events, oldest visit first. `backend` and `models` are left to the caller; `crop` is the
             very crop that was read best.
         """
+        if self._pts_s is None:
+            self._memory.restore(self._remembered, frame.utc_s, self._now_s)
         step_s = self._advance(frame.pts_s)
         if scene.break_reason == "cut":
             self._cut_s = self._now_s
@@ -133,6 +139,15 @@ class VisitKeeper:
         """Return what the reads of a live track say so far, told or not."""
         visit = self._by_track.get(track_id)
         return visit.plate if visit else None
+
+    def remembered(self) -> tuple[Remembered, ...]:
+        """Return what a later keeper must know so as not to tell again what stands or was just here."""
+        in_view = [
+            noted(text, visit.path, visit.is_known_to_stand)
+            for visit in self._visits
+            if (text := visit.told_text) is not None
+        ]
+        return (*self._memory.notes(self._now_s), *in_view)
 
     def take_counts(self) -> Counter[str]:
         """Return, and set to zero, how often nothing was told, by reason.

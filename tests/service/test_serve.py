@@ -52,6 +52,7 @@ class Daemon:
     def __init__(self, config: Path) -> None:
         self.folder = config.parent
         self._systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        (self.folder / "notify").unlink(missing_ok=True)
         self._systemd.bind(str(self.folder / "notify"))
         self._systemd.settimeout(LIMIT_S)
         environ = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "60000000"}
@@ -123,6 +124,29 @@ def test_systemd_and_people_hear_how_it_is(config: Path) -> None:
         assert status["cameras"]["gate"]["events"] > 0
         assert status["cameras"]["gate"]["latency_p95_s"] is not None
         assert "onnxruntime" in status["networks"]["stub-reader"]
+
+
+def test_a_car_that_stands_through_a_restart_is_one_visit(tmp_path: Path) -> None:
+    visits = "tracking: {visits: {parked_after_s: 1}}"
+    with MjpegServer([scene(60)], 10.0) as camera:
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"{write_networks(tmp_path).read_text()}\n{settings(tmp_path)}{visits}\n"
+            f"cameras: {{gate: {{url: '{camera.url('gate')}'}}}}\n"
+        )
+        for _ in range(2):
+            with running(config) as daemon:
+                while looked_at(tmp_path) < 60:
+                    daemon.wait_for("STATUS=")
+                daemon.signal(signal.SIGTERM)
+                assert daemon.process.wait(LIMIT_S) == 0
+    assert [event["kind"] for event in payloads(tmp_path)] == ["new", "final"]
+
+
+def looked_at(folder: Path) -> int:
+    """Return the frames that passed the whole flow: here, four seconds and more."""
+    cameras = ask_status(folder / "store" / "status.sock")["cameras"]
+    return int(cameras["gate"]["looked_at"]) if cameras else 0
 
 
 def test_reload_keeps_untouched_cameras_and_refuses_a_wrong_file(config: Path, camera: MjpegServer) -> None:
