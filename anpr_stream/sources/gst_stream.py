@@ -76,7 +76,7 @@ class Stream:
             raise EndOfStream if self._codec else self._no_video()
         if not self._codec and not self._address.is_live and not self._is_reading():
             self._bus.drain()  # what ended the reading may have said why in the meantime
-            raise self._why() if self._bus.has_error else self._unplayable()
+            raise self._why() if self._bus.has_error or self._seen else self._unplayable()
         return None
 
     def _build(self) -> GstApp.AppSink:

@@ -11,7 +11,7 @@ import pytest
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
-from anpr_stream.sources import open_source, probe
+from anpr_stream.sources import open_source, probe, recording
 from anpr_stream.sources.session import EndOfStream
 from anpr_stream.types import Frame, SourceState
 from tests.media import FPS, number_in, render, wait_for_end
@@ -83,6 +83,17 @@ def test_what_cannot_be_played_says_why(
     assert error.reason_slug == slug
     assert error.message.startswith(str(path))
     assert words in error.message
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_sound_only_is_told_whenever_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempt: int
+) -> None:
+    """Nothing reads the file any more a moment before its error comes."""
+    monkeypatch.setattr(recording, "POLL_S", 0.0005)
+    path = tmp_path / f"clip{attempt}.mp4"
+    write_sound(path)
+    assert fault(path).reason_slug == "source-no-video"
 
 
 @pytest.mark.parametrize("attempt", range(10))
