@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -28,7 +28,11 @@ CATCH_UP_S = 0.15
 """How long to wait for a picture that is about to be decoded."""
 WARM_S = 1.0
 """The decoder is at work, and worth waiting for, if its newest picture is no older than this."""
+START_S = 5.0
+"""How long the small stream's first pictures are passed over while the large one connects. Less: a car in
+view at the start is told of twice, in either size; more: nobody watches while the large stream hangs."""
 MISSING = "large_picture_missing"
+STARTING = "large_stream_starting"
 
 
 class Demand:
@@ -62,6 +66,12 @@ class LargeStream:
     def size(self) -> tuple[int, int] | None:
         """Width and height in pixels; None while the stream is not up."""
         return self._size
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether it is on its way, and nothing went wrong yet."""
+        status = self._source.status()
+        return status.state is SourceState.CONNECTING and not status.reason
 
     def status(self) -> SourceStatus:
         """The large stream's own state."""
@@ -142,15 +152,17 @@ class PairedSource:
     """A camera's small stream whose frames hold the large one's pixels; a `Source`.
 
     A frame's `preview` is the small picture. Its `planes` are the large picture of the same moment, or,
-    where there is none, the small one enlarged (counted as `large_picture_missing`). While the large
-    stream is not up, frames are the small stream's own; the change begins a new segment.
+    where there is none, the small one enlarged (counted as `large_picture_missing`). At the start the
+    large stream gets a moment to come up (frames passed over are counted as `large_stream_starting`);
+    while it is not up then, frames are the small stream's own, and the change begins a new segment.
     """
 
     def __init__(self, small: Source, large: LargeStream, limit_s: float) -> None:
         self._small = small
         self._large = large
         self._limit_s = limit_s
-        self._missing = 0
+        self._dropped: Counter[str] = Counter()
+        self._began_utc_s: float | None = None
         self._segment = -1
         self._scene: tuple[int, tuple[int, int] | None] | None = None
 
@@ -159,14 +171,17 @@ class PairedSource:
         self._large.start()
         try:
             for frame in self._small.frames():
-                yield self._join(frame)
+                if self._is_starting(frame.utc_s):
+                    self._dropped[STARTING] += 1
+                else:
+                    yield self._join(frame)
         finally:
             self._large.close()
 
     def status(self) -> SourceStatus:
         """The small stream's state; its reason also tells what is wrong with the large one."""
         status, large = self._small.status(), self._large.status()
-        dropped = {**status.dropped, MISSING: self._missing} if self._missing else status.dropped
+        dropped = {**status.dropped, **self._dropped}
         is_up = large.state in (SourceState.RUNNING, SourceState.ENDED)
         reason = status.reason if is_up or not large.reason else f"large stream: {large.reason}"
         return replace(status, dropped=dropped, reason=status.reason or reason)
@@ -174,6 +189,13 @@ class PairedSource:
     def close(self) -> None:
         """End `frames` soon; may be called twice."""
         self._small.close()
+
+    def _is_starting(self, utc_s: float) -> bool:
+        """Tell whether the large stream connects for the first time and may yet be in time."""
+        if self._began_utc_s is None:
+            self._began_utc_s = utc_s
+        is_early = abs(utc_s - self._began_utc_s) < START_S
+        return is_early and self._large.size is None and self._large.is_connecting
 
     def _join(self, frame: Frame) -> Frame:
         size = self._large.size
@@ -192,7 +214,7 @@ class PairedSource:
         found = self._large.nearest(frame.utc_s, self._limit_s)
         if found is not None and (found.width, found.height) == size:
             return found.planes
-        self._missing += 1
+        self._dropped[MISSING] += 1
         return enlarged(frame.planes, *size)
 
 

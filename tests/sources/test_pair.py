@@ -20,6 +20,8 @@ from anpr_stream.sources.locate import locate
 from anpr_stream.sources.pair import (
     KEPT_PICTURES,
     MISSING,
+    START_S,
+    STARTING,
     WANTED_S,
     Demand,
     LargeStream,
@@ -199,6 +201,41 @@ def test_a_new_size_or_segment_begins_a_new_segment() -> None:
     frames = list(PairedSource(Small(), large, limit_s=0.1).frames())
     assert [(one.width, one.segment) for one in frames] == [(4, 0), (40, 1), (40, 1), (40, 2)]
     assert frames[0].preview is None
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "first_s"),
+    [
+        (SourceState.CONNECTING, "", 1.0 + START_S),
+        (SourceState.CONNECTING, "refuses the connection", 1.0),
+        (SourceState.WAITING, "refuses the connection", 1.0),
+    ],
+)
+def test_a_large_stream_that_connects_is_waited_for_a_while(
+    state: SourceState, reason: str, first_s: float
+) -> None:
+    large = LargeStream(GivenFrames(state=state, reason=reason), Demand(FakeClock()))
+    small = GivenFrames(*[frame(1.0 + number) for number in range(8)])
+    source = PairedSource(small, large, limit_s=0.1)
+    frames = list(source.frames())
+    assert frames[0].utc_s == first_s
+    assert len(frames) + source.status().dropped.get(STARTING, 0) == 8
+
+
+def test_a_large_stream_that_is_up_ends_the_waiting() -> None:
+    go = threading.Event()
+    given = GivenFrames(frame(2.0, width=40), state=SourceState.CONNECTING, go=go)
+
+    class Small(GivenFrames):
+        def frames(self) -> Iterator[Frame]:
+            yield frame(1.0)
+            go.set()
+            given.taken.wait(10)
+            yield frame(2.0)
+
+    source = PairedSource(Small(), LargeStream(given, Demand(FakeClock())), limit_s=0.1)
+    assert [(one.width, one.segment) for one in source.frames()] == [(40, 0)]
+    assert source.status().dropped == {STARTING: 1}
 
 
 @pytest.mark.parametrize(
