@@ -17,6 +17,7 @@ FROM base
 COPY --from=build /opt/anpr-stream /opt/anpr-stream
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/anpr-stream anpr-stream
 ENV PATH=/opt/anpr-stream/bin:$PATH \
+    MALLOC_ARENA_MAX=2 \
     STATE_DIRECTORY=/var/lib/anpr-stream \
     RUNTIME_DIRECTORY=/var/lib/anpr-stream \
     XDG_CACHE_HOME=/var/lib/anpr-stream/cache
