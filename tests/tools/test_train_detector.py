@@ -14,7 +14,7 @@ from tools.training.detector_augment import Augmenter, Recipe
 from tools.training.detector_data import DataError, Scenes, load_scenes
 from tools.training.detector_task import DetectorStream, collate, find_plates, letterboxed, truth_of
 
-TINY = DetectorConfig("tiny", (4, 4, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
+TINY = DetectorConfig("tiny", (8, 8, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from anpr_stream.vision.yolo import decode
 from tools.training.detector import CONFIGS, CPU, DetectorConfig, YoloV3, decode_boxes, split_head
 from tools.training.detector_task import contract_of
 
-TINY = DetectorConfig("tiny", (4, 4, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
+TINY = DetectorConfig("tiny", (8, 8, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 64), (32, 32)])

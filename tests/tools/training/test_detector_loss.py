@@ -4,7 +4,7 @@ import torch
 from tools.training.detector import CPU, DetectorConfig, YoloV3
 from tools.training.detector_loss import DetectorLoss, Targets, complete_iou, match
 
-TINY = DetectorConfig("tiny", (4, 4, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
+TINY = DetectorConfig("tiny", (8, 8, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
 NO_QUAD = [float("nan")] * 8
 
 

@@ -13,7 +13,7 @@ from tools.training.loop import TrainingError
 from tools.training.onnx_files import answers, export_onnx, halve_weights
 from tools.training.unfold import unfold
 
-SMALL = DetectorConfig("small", (4, 8, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
+SMALL = DetectorConfig("small", (8, 8, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
 HEADS = ("head8", "head16", "head32")
 
 
