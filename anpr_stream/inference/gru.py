@@ -7,7 +7,6 @@ accuracy: it answers what the operator answers, to rounding. Which one TensorRT 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -15,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from anpr_stream.errors import BackendError
-from anpr_stream.inference.precision import unpack_weights
+from anpr_stream.inference.precision import open_network
 
 GruForm = Literal["native", "unrolled", "fused"]
 """`native`: the operator; `unrolled`: each direction's steps as a product and a few elementwise
@@ -33,15 +32,7 @@ def with_gru(onnx_bytes: bytes, form: GruForm) -> bytes:
     """
     if form == "native":
         return onnx_bytes
-    try:
-        onnx: Any = importlib.import_module("onnx")
-    except ImportError as error:
-        raise BackendError(
-            f"the {form} GRU needs onnx; install it with pip install 'anpr_stream[tensorrt]'",
-            slug="precision-missing",
-        ) from error
-    model = onnx.load_from_string(onnx_bytes)
-    unpack_weights(onnx, model.graph)
+    onnx, model = open_network(onnx_bytes, f"the {form} GRU")
     shapes = _shapes(onnx, model)
     nodes: list[Any] = []
     for node in model.graph.node:

@@ -19,16 +19,8 @@ def to_half(onnx_bytes: bytes) -> bytes:
     Raises:
         BackendError: the packages that convert are missing.
     """
-    try:
-        onnx: Any = importlib.import_module("onnx")
-        float16: Any = importlib.import_module("onnxconverter_common.float16")
-    except ImportError as error:
-        raise BackendError(
-            f"FP16 needs {error.name}; install it with pip install 'anpr_stream[tensorrt]'",
-            slug="precision-missing",
-        ) from error
-    model = onnx.load_from_string(onnx_bytes)
-    unpack_weights(onnx, model.graph)
+    onnx, model = open_network(onnx_bytes, "FP16")
+    float16 = _needed("onnxconverter_common.float16", "FP16")
     for index, node in enumerate(model.graph.node):
         # The converter names its casts after the nodes they feed, so every node needs a name.
         node.name = node.name or f"node_{index}"
@@ -40,6 +32,28 @@ def to_half(onnx_bytes: bytes) -> bytes:
     half.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
     data: bytes = half.SerializeToString()
     return data
+
+
+def open_network(onnx_bytes: bytes, purpose: str) -> tuple[Any, Any]:
+    """Return the onnx package and the network, its weights plain, to be changed for a purpose.
+
+    Raises:
+        BackendError: the package is missing.
+    """
+    onnx = _needed("onnx", purpose)
+    model = onnx.load_from_string(onnx_bytes)
+    unpack_weights(onnx, model.graph)
+    return onnx, model
+
+
+def _needed(module: str, purpose: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise BackendError(
+            f"{purpose} needs {error.name}; install it with pip install 'anpr_stream[tensorrt]'",
+            slug="precision-missing",
+        ) from error
 
 
 def unpack_weights(onnx: Any, graph: Any) -> None:

@@ -20,6 +20,7 @@ from torch.nn import functional
 from anpr_stream.errors import BackendError
 from anpr_stream.inference.batches import TensorInfo
 from anpr_stream.inference.device import HostArray, Stream
+from anpr_stream.inference.precision import unpack_weights
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 RESET_UPDATE_NEW = (1, 0, 2)
@@ -41,6 +42,7 @@ class TorchNetwork:
     def __init__(self, onnx_bytes: bytes, precision: str, place: str) -> None:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         graph = onnx.load_from_string(onnx_bytes).graph
+        unpack_weights(onnx, graph)
         self.input_name = graph.input[0].name
         self.output_names = [output.name for output in graph.output]
         self._dtype, self._place = DTYPES[precision], place
@@ -62,8 +64,6 @@ class TorchNetwork:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant":
             self._known[node.output[0]] = self._put(attributes["value"])
-        elif node.op_type == "Cast" and node.input[0] in self._known:
-            self._known[node.output[0]] = self._known[node.input[0]]
         elif node.op_type == "GRU":
             self._grus[node.output[0]] = self._gru(node)
             self._nodes.append((self._run_gru, node, attributes))

@@ -18,6 +18,7 @@ import torch
 from onnx.numpy_helper import to_array
 from torch import Tensor, nn
 
+from anpr_stream.inference.precision import unpack_weights
 from tools.training.loop import TrainingError
 
 Array = np.ndarray
@@ -55,9 +56,10 @@ def folded_convolutions(path: Path) -> list[Folded]:
         graph = onnx.load(path).graph
     except Exception as error:  # onnx raises what protobuf does
         raise TrainingError(f"{path}: no ONNX file ({error})") from error
-    stored = {tensor.name: to_array(tensor).astype(np.float32) for tensor in graph.initializer}
+    unpack_weights(onnx, graph)
+    stored = {tensor.name: to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
-        if node.op_type in ("Cast", "Identity") and node.input[0] in stored:
+        if node.op_type == "Identity" and node.input[0] in stored:
             stored[node.output[0]] = stored[node.input[0]]
     convolutions = [list(node.input) for node in graph.node if node.op_type == "Conv"]
     if not all(len(names) == 3 and names[1] in stored and names[2] in stored for names in convolutions):
@@ -83,7 +85,7 @@ def unfold(model: nn.Module, path: Path, pictures: Iterable[Tensor]) -> None:
     if shapes != [weight.shape for weight, _ in folded]:
         raise TrainingError(f"{path}: weights of another network than {type(model).__name__} as configured")
     for (convolution, norm), (weight, bias) in zip(layers, folded, strict=True):
-        _fill(convolution, norm, torch.from_numpy(weight), torch.from_numpy(bias))
+        _fill(convolution, norm, torch.tensor(weight), torch.tensor(bias))
     _measure_norms(model, [norm for _, norm in layers if norm is not None], batches)
 
 
