@@ -65,11 +65,11 @@ def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[P
         plates += [
             PicturePlate(each, weighed(read, formats)) for each, read in zip(found, reads, strict=True)
         ]
-        if any(_is_sure(plate, sure) for plate in plates):
+        if any(_has_text(plate, sure) for plate in plates):
             break
     plates = _distinct(sorted(plates, key=lambda plate: -plate.rank))
     plates = [plate for plate in plates if _is_plate(plate, settings.pictures)]
-    told = [plate for plate in plates if plate.detection.confidence >= clear or _is_sure(plate, sure)]
+    told = [plate for plate in plates if plate.detection.confidence >= clear or _has_text(plate, sure)]
     return told or plates[:1]
 
 
@@ -88,13 +88,12 @@ def weighed(read: Read, formats: FormatSet) -> Read:
     return replace(read, text=best.text, confidence=best.confidence, candidates=tuple(ranked))
 
 
-def _is_sure(plate: PicturePlate, sure: float) -> bool:
-    return bool(plate.read.text) and plate.read.confidence >= sure
+def _has_text(plate: PicturePlate, least: float) -> bool:
+    return bool(plate.read.text) and plate.read.confidence >= least
 
 
 def _is_plate(plate: PicturePlate, settings: PictureSettings) -> bool:
-    is_legible = bool(plate.read.text) and plate.read.confidence >= settings.legible
-    return is_legible or plate.detection.confidence >= settings.unread
+    return _has_text(plate, settings.legible) or plate.detection.confidence >= settings.unread
 
 
 def _distinct(plates: Sequence[PicturePlate]) -> list[PicturePlate]:
