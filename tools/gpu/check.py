@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,12 @@ class Check:
         ]
         for job in jobs:
             if job.engine != "cuda" and job.precision != "int8":
-                self.report.part(f"{job}: peak", lambda job=job: self.peak(job))  # type: ignore[misc]
+                self.report.part(f"{job}: peak", partial(self.peak, job))
         right = self.report.part("ONNX Runtime on the CPU", load_right)
         for job in jobs:
             self.engine(job, right)
         for job in jobs:
-            self.report.part(f"{job}: forms of the GRU", lambda job=job: self.forms(job))  # type: ignore[misc]
+            self.report.part(f"{job}: forms of the GRU", partial(self.forms, job))
 
     def _job(self, engine: str, precision: Precision, gru: GruForm = GRU_FORM) -> Job:
         def has_time(phase: str, step: int, steps: int) -> bool:
@@ -111,7 +112,7 @@ class Check:
             self.report.part(f"{job}: parity", lambda: self.parity(job, right, opened, results))
         for one in opened:
             name = f"{job}: {one.loaded.model.name}"
-            self.report.part(name, lambda name=name, one=one: self.speeds(name, one, results))  # type: ignore[misc]
+            self.report.part(name, partial(self.speeds, name, one, results))
         self.report.part(f"{job}: streams", lambda: self.streams(job, opened, results))
         if self.clip is not None:
             self.report.part(f"{job}: files", lambda: self.files(job, opened, results))
@@ -173,7 +174,7 @@ class Check:
         """Time the reader with its GRU in every form, and name the fastest that is right."""
         times: dict[GruForm, dict[int, float]] = {}
         for form in GRU_FORMS:
-            measured = self.report.part(f"{job}: {form} GRU", lambda form=form: self._form_ms(job, form))  # type: ignore[misc]
+            measured = self.report.part(f"{job}: {form} GRU", partial(self._form_ms, job, form))
             if measured is not None:
                 told = ", ".join(f"{ms:.3f} ms at batch {batch}" for batch, ms in measured.items())
                 self.report.add(f"{job}: reader with {form} GRU", told)
