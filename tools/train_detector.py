@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -15,8 +16,15 @@ import torch
 from tools.training.command import add_options, exit_code, loop_options, prepare, worker_count
 from tools.training.detector import CONFIGS, YoloV3
 from tools.training.detector_data import Scenes, load_scenes
-from tools.training.detector_task import DetectorStream, DetectorTask, stream_batches
-from tools.training.loop import Loop
+from tools.training.detector_task import (
+    INPUT_SIZE,
+    DetectorStream,
+    DetectorTask,
+    find_plates,
+    stream_batches,
+)
+from tools.training.hard_scenes import weighed
+from tools.training.loop import Loop, load_checkpoint, load_weights
 from tools.training.packs import read_pack
 from tools.training.unfold import unfold
 
@@ -38,6 +46,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--pretrained", type=Path, help="start from the weights of this checkpoint or exported FP32 .onnx"
     )
+    made.add_argument(
+        "--hard",
+        type=float,
+        default=0.0,
+        help="with --pretrained: draw scenes with plates it misses or makes up to 1 + HARD times as often",
+    )
     add_options(made, out=Path("runs/detector"), batch="pictures a step (cpu 16, cuda 64)", rate=2e-3)
     return made
 
@@ -55,24 +69,34 @@ def training_scenes(options: argparse.Namespace) -> Scenes:
 def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTask:
     """Load the data and make network and stream."""
     cuda = device.type == "cuda"
-    workers = worker_count(options, device)
+    batch = options.batch or (64 if cuda else 16)
+    scenes = training_scenes(options)
+    model = build_model(options, scenes, batch, device)
+    if options.hard:
+        found = find_plates(model, model.config, [s.picture for s in scenes.scenes], INPUT_SIZE, device)
+        scenes = replace(scenes, scenes=weighed(scenes.scenes, found, options.hard))
     calm_at_s = time.monotonic() + 60 * options.minutes * (1 - CALM_SHARE)
-    stream = DetectorStream(
-        training_scenes(options), options.batch or (64 if cuda else 16), options.seed, calm_at_s
-    )
+    stream = DetectorStream(scenes, batch, options.seed, calm_at_s)
+    batches = stream_batches(stream, worker_count(options, device), cuda)
+    return DetectorTask(model, batches, load_scenes(options.data, "val").scenes, device)
+
+
+def build_model(options: argparse.Namespace, scenes: Scenes, batch: int, device: torch.device) -> YoloV3:
+    """The network on `device`, filled from `--pretrained`.
+
+    Raises:
+        TrainingError: the file is no checkpoint or exported network of this shape.
+    """
     model = YoloV3(CONFIGS[options.name]).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    val = load_scenes(options.data, "val").scenes
-    batches = stream_batches(stream, workers, cuda)
-    if is_exported(options.pretrained):
-        shown = islice(batches, UNFOLDING_BATCHES)
-        unfold(model, options.pretrained, [batch.to(device).pictures.float() / 255 for batch in shown])
-    return DetectorTask(model, batches, val, device)
-
-
-def is_exported(pretrained: Path | None) -> bool:
-    """Whether the weights to start from lie in an exported network, not in a checkpoint."""
-    return pretrained is not None and pretrained.suffix == ".onnx"
+    path: Path | None = options.pretrained
+    if path and path.suffix == ".onnx":
+        shown = islice(DetectorStream(scenes, batch, options.seed, math.inf), UNFOLDING_BATCHES)
+        unfold(model, path, [sample.to(device).pictures.float() / 255 for sample in shown])
+    elif path:
+        state = load_checkpoint(path)
+        load_weights(model, state.get("ema", state["weights"]), path)
+    return model
 
 
 def train(options: argparse.Namespace) -> None:
@@ -84,7 +108,7 @@ def train(options: argparse.Namespace) -> None:
         decay_minutes=options.minutes,
         ema_decay=0.998,
         clip_norm=10.0,
-        pretrained=None if is_exported(options.pretrained) else options.pretrained,
+        pretrained=None,
     )
     Loop(build_task(options, device), how).run()
 

@@ -18,10 +18,12 @@ from tools.training.data import (
     sampling_weights,
     stream_batches,
 )
-from tools.training.loop import Loop, TrainingError
+from tools.training.hard_plates import look_at
+from tools.training.loop import Loop, TrainingError, load_checkpoint, load_weights
 from tools.training.packs import Pack, read_pack
-from tools.training.reader import SIZES, Reader
-from tools.training.reader_task import ReaderTask
+from tools.training.reader import SIZES, Reader, build_reader
+from tools.training.reader_task import ALIGNED_SAMPLES, ReaderTask
+from tools.training.widen import widen
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,8 +34,19 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--synthetic-share", type=float, default=0.35, help="of each batch")
     made.add_argument("--name", choices=SIZES, default="reader-cpu")
     made.add_argument("--decay-minutes", type=float, help="last minutes, in which the rate falls (30 %%)")
-    made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
+    made.add_argument(
+        "--pretrained",
+        type=Path,
+        help="start from the weights of this checkpoint, be it of a narrower reader",
+    )
     made.add_argument("--temperature", type=float, default=0.5, help="1: by number, 0: countries alike")
+    made.add_argument(
+        "--hard",
+        type=float,
+        default=0.0,
+        help="with --pretrained or --resume: draw plates it misreads up to 1 + HARD times as often, "
+        "and leave out those that look illegible or wrongly labelled by a machine",
+    )
     made.add_argument("--gentle-samples", type=int, default=100_000, help="until full augmentation")
     add_options(made, out=Path("runs/reader"), batch="samples a step (cpu 128, cuda 1024)", rate=1.5e-3)
     return made
@@ -42,19 +55,41 @@ def parser() -> argparse.ArgumentParser:
 def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     """Load the data and make network and stream."""
     cuda = device.type == "cuda"
+    model, aligned_samples = build_model(options)
+    model.to(device)
+    model.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     real = read_pack(options.data, "reader")
     share = options.synthetic_share if options.synthetic else 0.0
-    sources = [build_source(real, 1 - share, options.temperature)]
-    for path in options.synthetic:
-        sources.append(build_source(read_pack(path, "reader"), share / len(options.synthetic), 1.0))
-    workers = worker_count(options, device)
-    backgrounds = background_bank(sources[0].plates, options.seed)
+    first = build_source(real, 1 - share, options.temperature)
+    if options.hard:
+        first = harder(first, model, device, options.hard)
+    rendered = (read_pack(path, "reader") for path in options.synthetic)
+    others = [build_source(pack, share / len(options.synthetic), 1.0) for pack in rendered]
+    backgrounds = background_bank(first.plates, options.seed)
     batch = options.batch or (1024 if cuda else 128)
-    stream = ReaderStream(sources, backgrounds, batch, options.seed, options.gentle_samples)
-    model = Reader(SIZES[options.name]).to(device)
-    model.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    val = load_plates(real, ["val"])
-    return ReaderTask(model, stream_batches(stream, workers, cuda), val, device, options.name)
+    stream = ReaderStream([first, *others], backgrounds, batch, options.seed, options.gentle_samples)
+    batches = stream_batches(stream, worker_count(options, device), cuda)
+    return ReaderTask(model, batches, load_plates(real, ["val"]), device, options.name, aligned_samples)
+
+
+def build_model(options: argparse.Namespace) -> tuple[Reader, int]:
+    """The network as the checkpoint to go on from has it, and the samples until alignment has faded out.
+
+    Raises:
+        TrainingError: the file is no checkpoint of a reader that fits.
+    """
+    model, path = Reader(SIZES[options.name]), options.pretrained or options.resume
+    if path is None:
+        return model, ALIGNED_SAMPLES
+    state = load_checkpoint(path)
+    narrow = build_reader(state["description"]["network"])
+    load_weights(narrow, state.get("ema", state["weights"]), path)
+    try:
+        widen(narrow, model)
+    except ValueError as error:
+        raise TrainingError(f"{path}: its network does not fit into the one to train: {error}") from error
+    # A network that reads has found its alignment.
+    return model, 0 if options.pretrained else state["description"].get("aligned_samples", ALIGNED_SAMPLES)
 
 
 def build_source(pack: Pack, share: float, temperature: float) -> Source:
@@ -69,10 +104,21 @@ def build_source(pack: Pack, share: float, temperature: float) -> Source:
     return Source(plates, sampling_weights(plates.records, temperature), share)
 
 
+def harder(source: Source, model: Reader, device: torch.device, strength: float) -> Source:
+    """`source` with its plates weighed by how `model` reads them."""
+    seen = look_at(model, source.plates, device)
+    print(
+        f"{len(source.plates)} plates: {(seen.misread > 0.5).sum()} misread; "
+        f"left out {seen.illegible.sum()} illegible, {seen.mislabelled.sum()} with a doubtful label"
+    )
+    weights = source.weights * seen.factors(strength)
+    return replace(source, weights=weights / weights.sum())
+
+
 def train(options: argparse.Namespace) -> None:
     """Run the training that `options` ask for."""
     device = prepare(options)
-    how = replace(loop_options(options, device), decay_minutes=options.decay_minutes)
+    how = replace(loop_options(options, device), decay_minutes=options.decay_minutes, pretrained=None)
     Loop(build_task(options, device), how).run()
 
 

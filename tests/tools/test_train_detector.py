@@ -13,6 +13,7 @@ from tools.training.detector import CONFIGS, CPU, DetectorConfig, YoloV3
 from tools.training.detector_augment import Augmenter, Recipe
 from tools.training.detector_data import DataError, Scenes, load_scenes
 from tools.training.detector_task import DetectorStream, collate, find_plates, letterboxed, truth_of
+from tools.training.hard_scenes import weighed
 
 TINY = DetectorConfig("tiny", (8, 8, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
 
@@ -42,6 +43,17 @@ def test_a_tiny_training_learns_saves_and_goes_on(tiny, tmp_path):
     samples = state["progress"]["samples"]
     assert train_detector.main(arguments(data, out, "--resume", str(out / "last.pt"))) == 0
     assert torch.load(out / "last.pt", weights_only=True)["progress"]["samples"] > samples
+
+
+def test_a_training_goes_on_from_other_weights_with_the_scenes_they_see_badly(tiny, tmp_path, monkeypatch):
+    data, out = write_streets(tmp_path / "data"), tmp_path / "run"
+    assert train_detector.main(arguments(data, out)) == 0
+    weights = []
+    monkeypatch.setattr(train_detector, "weighed", lambda *args: weights.append(weighed(*args)) or weights[0])
+    more = ["--pretrained", str(out / "last.pt"), "--hard", "4"]
+    assert train_detector.main(arguments(data, tmp_path / "more", *more)) == 0
+    assert len(weights[0]) == 5
+    assert max(scene.weight for scene in weights[0]) > 1
 
 
 def test_data_without_a_train_split_end_in_one_line(tiny, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """A real, tiny reader: from pictures on disk over pack, training and export to figures on its texts."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -87,6 +88,26 @@ def test_a_training_saves_its_figures_and_goes_on(trained, monkeypatch):
     assert train_reader.main([*resumed, "--synthetic", str(trained / "reader.pack")]) == 0
     after = torch.load(trained / "run" / "last.pt", weights_only=True)
     assert after["progress"]["samples"] > before["progress"]["samples"]
+
+
+def test_a_wider_network_goes_on_with_what_the_narrow_one_misread(
+    trained, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(SIZES, "tiny", replace(TINY, dense=12, gru=12))
+    grown = arguments(trained, "--pretrained", str(trained / "run" / "last.pt"), "--hard", "4")
+    assert train_reader.main([*grown, "--out", str(tmp_path)]) == 0
+    assert "misread; left out 0 illegible" in capsys.readouterr().out
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["description"]["network"]["gru"] == 12
+    # It reads already, so its text is not aligned evenly again, nor when it goes on from here.
+    assert state["description"]["aligned_samples"] == 0
+
+
+def test_another_network_to_start_from_is_refused_in_one_line(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(SIZES, "tiny", replace(TINY, channels=(8, 8, 8, 16)))
+    other = arguments(trained, "--pretrained", str(trained / "run" / "last.pt"))
+    assert train_reader.main([*other, "--out", str(tmp_path)]) == 2
+    assert "last.pt: its network does not fit into the one to train: " in capsys.readouterr().err
 
 
 def test_a_pack_without_a_plate_to_train_on_ends_in_one_line(tmp_path, capsys, monkeypatch):

@@ -45,7 +45,7 @@ class Sample:
 class Recipe:
     """How strongly to augment; probabilities unless the name says otherwise."""
 
-    mosaic: float = 0.7
+    mosaic: float = 0.6
     empty: float = 0.25
     flip: float = 0.5
     exchange: float = 0.25
@@ -57,19 +57,30 @@ class Recipe:
     whole_zoom: tuple[float, float] = (0.6, 2.2)
     tile_zoom: tuple[float, float] = (0.8, 2.8)
     aim: float = 0.4
-    aimed_px: tuple[float, float] = (12.0, 180.0)
+    aimed_px: tuple[float, float] = (12.0, 240.0)
     turn: float = 0.35
     turn_degrees: tuple[float, float] = (4.0, 14.0)
     """Spread (standard deviation) of usual and of strong turns; one turn in three is strong, where
     the box can be drawn anew."""
 
 
+class _Pool:
+    """Scenes to draw from by their weights."""
+
+    def __init__(self, scenes: list[Scene]) -> None:
+        self.scenes = scenes
+        self._limits = np.cumsum([scene.weight for scene in scenes])
+
+    def draw(self, random: np.random.Generator) -> Scene:
+        return self.scenes[int(np.searchsorted(self._limits, random.random() * self._limits[-1], "right"))]
+
+
 class Augmenter:
     """Draws samples without end from `scenes`; the same seed gives the same samples."""
 
     def __init__(self, scenes: Scenes, recipe: Recipe, seed: int) -> None:
-        self._plated = [scene for scene in scenes.scenes if len(scene.boxes)]
-        self._empty = [scene for scene in scenes.scenes if not len(scene.boxes)]
+        self._plated = _Pool([scene for scene in scenes.scenes if len(scene.boxes)])
+        self._empty = _Pool([scene for scene in scenes.scenes if not len(scene.boxes)])
         self._crops = scenes.crops
         self._random = np.random.default_rng(seed)
         self.recipe = recipe
@@ -109,10 +120,10 @@ class Augmenter:
         return [0, *(int(length * share / shares[-1]) // 8 * 8 for share in shares)]
 
     def _pick(self) -> Scene:
-        bare = self._empty and (not self._plated or self._chance(self.recipe.empty))
-        pool = self._empty if bare else self._plated
-        scene = pool[self._random.integers(len(pool))]
-        if self._empty and scene.complete and self._chance(self.recipe.decoy):
+        has_empty = bool(self._empty.scenes)
+        bare = has_empty and (not self._plated.scenes or self._chance(self.recipe.empty))
+        scene = (self._empty if bare else self._plated).draw(self._random)
+        if has_empty and scene.complete and self._chance(self.recipe.decoy):
             scene = paste_decoy(scene, self._window(), self._random)
         if not self._crops:
             return scene
@@ -124,7 +135,7 @@ class Augmenter:
 
     def _window(self) -> Picture:
         """A part of a picture without plates, in the shape of a plate."""
-        picture = self._empty[self._random.integers(len(self._empty))].picture
+        picture = self._empty.draw(self._random).picture
         height = int(self._random.integers(6, max(7, picture.shape[0] // 3)))
         width = min(int(height * self._random.uniform(1, 5)), picture.shape[1])
         x, y = self._random.integers(0, (picture.shape[1] - width + 1, picture.shape[0] - height))

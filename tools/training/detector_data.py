@@ -28,7 +28,7 @@ class DataError(Exception):
 class Scene:
     """A street picture. `picture`: (h, w, 3) uint8 BGR; `boxes`: (n, 4) float32 x1 y1 x2 y2 in its pixels;
     `quads`: (n, 4, 2) float32 clockwise from the plate's top left, NaN where unknown; `complete` says that
-    every plate has its box."""
+    every plate has its box; `weight` says how often to draw it beside others."""
 
     picture: Picture
     boxes: Array
@@ -36,6 +36,7 @@ class Scene:
     complete: bool
     name: str
     country: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)

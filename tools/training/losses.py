@@ -21,6 +21,13 @@ def ctc_loss(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
     return functional.ctc_loss(scores, targets, steps, lengths, BLANK, zero_infinity=True)
 
 
+def ctc_losses(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+    """(n,) CTC's loss of each whole text in nats, float32; shapes as in `ctc_loss`."""
+    scores = logits.float().log_softmax(2).transpose(0, 1)
+    steps = torch.full_like(lengths, scores.shape[0])
+    return functional.ctc_loss(scores, targets, steps, lengths, BLANK, reduction="none")
+
+
 def even_alignment(targets: Tensor, lengths: Tensor, splits: Tensor, steps: int) -> Tensor:
     """(n, 2 * steps) int64: each line's characters spread evenly, blank between them and at the edges.
 

@@ -33,10 +33,17 @@ class ReaderTask:
     val: Plates
     device: torch.device
     name: str
+    aligned_samples: int = ALIGNED_SAMPLES
 
     def describe(self) -> dict[str, Any]:
         """Kind, name, network and margin."""
-        return {"kind": "reader", "name": self.name, "network": describe(self.model.size), "margin": MARGIN}
+        return {
+            "kind": "reader",
+            "name": self.name,
+            "network": describe(self.model.size),
+            "margin": MARGIN,
+            "aligned_samples": self.aligned_samples,
+        }
 
     def batches(self) -> Iterator[Batch]:
         """Augmented plates."""
@@ -46,7 +53,7 @@ class ReaderTask:
         """CTC, at first with the even alignment beside it."""
         moved = batch.to(self.device)
         logits = self.model(to_input(moved.pictures))
-        weight = max(0.0, 1 - samples / ALIGNED_SAMPLES)
+        weight = max(0.0, 1 - samples / max(1, self.aligned_samples))
         with torch.autocast(self.device.type, enabled=False):
             return reader_loss(logits.float(), moved.targets, moved.lengths, moved.splits, weight)
 
@@ -84,9 +91,14 @@ def plate_logits(model: nn.Module, plates: Plates, device: torch.device, size: i
     return torch.cat(parts)
 
 
+def spell_all(logits: Tensor) -> list[str]:
+    """The text of each row of `logits`, decoded greedily."""
+    return [spell(codes) for codes in logits.argmax(2).tolist()]
+
+
 def read_plates(model: nn.Module, plates: Plates, device: torch.device) -> list[str]:
     """The text of each plate, decoded greedily."""
-    return [spell(codes) for codes in plate_logits(model, plates, device).argmax(2).tolist()]
+    return spell_all(plate_logits(model, plates, device))
 
 
 def spell(codes: Sequence[int]) -> str:
