@@ -101,6 +101,7 @@ def test_a_wider_network_goes_on_with_what_the_narrow_one_misread(
     assert state["description"]["network"]["gru"] == 12
     # It reads already, so its text is not aligned evenly again, nor when it goes on from here.
     assert state["description"]["aligned_samples"] == 0
+    assert "alignment" not in (tmp_path / "curves.csv").read_text()
 
 
 def test_another_network_to_start_from_is_refused_in_one_line(trained, tmp_path, monkeypatch, capsys):

@@ -53,7 +53,7 @@ class ReaderTask:
         """CTC, at first with the even alignment beside it."""
         moved = batch.to(self.device)
         logits = self.model(to_input(moved.pictures))
-        weight = max(0.0, 1 - samples / max(1, self.aligned_samples))
+        weight = max(0.0, 1 - samples / self.aligned_samples) if self.aligned_samples else 0.0
         with torch.autocast(self.device.type, enabled=False):
             return reader_loss(logits.float(), moved.targets, moved.lengths, moved.splits, weight)
 
