@@ -32,6 +32,7 @@ from anpr_stream.store.database import open_database, read_database
 from anpr_stream.store.ledger import Entry, close_interrupted, open_visits
 from anpr_stream.store.lists import ListBook
 from anpr_stream.store.privacy import keyed_hash
+from anpr_stream.store.reserve import Reserve
 from anpr_stream.store.snapshots import SnapshotFolder
 from anpr_stream.types import Event, FusedRead, ListHit
 
@@ -86,11 +87,12 @@ class Depot:
             self._lists = self._load_lists(settings)
             plans = lane_plans(settings, clock)
             files = [stack.enter_context(file_sink(output)) for output in settings.files]
-            self.writer = stack.enter_context(Writer(open_database(folder)))
+            reserve = Reserve(folder)
+            self.writer = stack.enter_context(Writer(open_database(folder), reserve.release))
             self._settle_last_run()
             self.notebook = PlateNotebook(self.writer, settings.cameras, _may_note(settings.privacy))
             snapshots = SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality)
-            self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock)
+            self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock, reserve)
             kept = snapshots if settings.store.snapshots else None
             self._recorder = stack.enter_context(
                 Recorder(self.writer, kept, _rules(settings), clock, self._accepted, files)

@@ -13,6 +13,7 @@ from anpr_stream.metrics import FORGOTTEN, RETENTION_HELD, STORE_FREE_BYTES
 from anpr_stream.service.writer import Writer
 from anpr_stream.store import retention, trust
 from anpr_stream.store.ledger import PlateClass
+from anpr_stream.store.reserve import Reserve
 from anpr_stream.store.snapshots import SnapshotFolder
 
 LOG = logging.getLogger(__name__)
@@ -39,12 +40,14 @@ class Reaper:
         writer: Writer,
         snapshots: SnapshotFolder,
         clock: Clock,
+        reserve: Reserve,
         free: Callable[[SnapshotFolder], int] = free_bytes,
     ) -> None:
         self._rules = rules
         self._writer = writer
         self._snapshots = snapshots
         self._clock = clock
+        self._reserve = reserve
         self._free = free
         self._strays_sought_s = self._ran_s = clock.monotonic_s()
         self.doubt = ""
@@ -57,7 +60,9 @@ class Reaper:
         self._forget_strays()
         free = self._free(self._snapshots)
         STORE_FREE_BYTES.set(free)
-        return free >= self._rules.min_free_gb * GB
+        if has_space := free >= self._rules.min_free_gb * GB:
+            self._reserve.hold()
+        return has_space
 
     def _forget_old_visits(self) -> None:
         limits = self._limits(now_s := self._clock.utc_s())

@@ -27,9 +27,15 @@ class Writer:
     by itself fails alone.
     """
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        """Take over a connection; it is closed in the end."""
+    def __init__(self, database: sqlite3.Connection, on_fault: Callable[[], None] = lambda: None) -> None:
+        """Take over a connection; it is closed in the end.
+
+        Args:
+            database: of the store, for writing.
+            on_fault: called in the writer's thread whenever the disk does not take a commit.
+        """
         self._database = database
+        self._on_fault = on_fault
         self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
@@ -121,6 +127,7 @@ class Writer:
         self.fault = str(error)
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
+        self._on_fault()
 
     def _clear_fault(self) -> None:
         if self.fault:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,12 +12,19 @@ from anpr_stream.metrics import RETENTION_HELD
 from anpr_stream.service.reaper import DAY_S, STRAY_AFTER_S, Reaper, free_bytes
 from anpr_stream.service.writer import Writer
 from anpr_stream.store import ledger
+from anpr_stream.store.database import open_database
 from anpr_stream.store.ledger import ImageRow, PlateClass
+from anpr_stream.store.reserve import Reserve
 from anpr_stream.store.snapshots import SnapshotFolder
 from tests.service.fakes import FakeClock
 from tests.store.entries import make_entry
 
 KB = 1e-6
+
+
+@pytest.fixture
+def reserve(tmp_path: Path) -> Reserve:
+    return Reserve(tmp_path, 4096)
 
 
 @pytest.fixture
@@ -39,24 +49,24 @@ def visits(writer: Writer) -> list[str]:
     return [visit for (visit,) in rows.result(60)]
 
 
-def test_each_class_has_its_age(writer: Writer, snapshots: SnapshotFolder) -> None:
+def test_each_class_has_its_age(writer: Writer, snapshots: SnapshotFolder, reserve: Reserve) -> None:
     clock = FakeClock()
     rules = Retention(listed_days=3, unlisted_days=2, unread_days=None, min_free_gb=0)
     for name, plate_class in (("l", PlateClass.LISTED), ("n", PlateClass.UNLISTED), ("u", PlateClass.UNREAD)):
         for days in (1, 2.5, 4):
             keep(writer, snapshots, f"{name}{days}", clock.now_s - days * DAY_S, plate_class)
-    assert Reaper(rules, writer, snapshots, clock).run()
+    assert Reaper(rules, writer, snapshots, clock, reserve).run()
     assert visits(writer) == ["l1", "l2.5", "n1", "u1", "u2.5", "u4"]
     assert len(list(snapshots.folder.rglob("*.jpg"))) == 6
 
 
 def test_a_clock_that_jumps_years_ahead_deletes_nothing(
-    writer: Writer, snapshots: SnapshotFolder, caplog: pytest.LogCaptureFixture
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = FakeClock()
     for days in (1, 29, 31):
         keep(writer, snapshots, f"v{days}", clock.now_s - days * DAY_S, PlateClass.UNLISTED)
-    reaper = Reaper(Retention(min_free_gb=0), writer, snapshots, clock)
+    reaper = Reaper(Retention(min_free_gb=0), writer, snapshots, clock, reserve)
     reaper.run()
     clock.ahead_s = 3650 * DAY_S
     for _ in range(2):
@@ -76,40 +86,82 @@ def test_a_clock_that_jumps_years_ahead_deletes_nothing(
     assert "believed again" in caplog.text
 
 
-def test_surplus_pictures_go_and_their_events_stay(writer: Writer, snapshots: SnapshotFolder) -> None:
+def test_surplus_pictures_go_and_their_events_stay(
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve
+) -> None:
     clock = FakeClock()
     old = keep(writer, snapshots, "old", clock.now_s - 2, PlateClass.UNLISTED)
     new = keep(writer, snapshots, "new", clock.now_s - 1, PlateClass.UNLISTED)
-    Reaper(Retention(max_gb=1.5 * KB, min_free_gb=0), writer, snapshots, clock).run()
+    Reaper(Retention(max_gb=1.5 * KB, min_free_gb=0), writer, snapshots, clock, reserve).run()
     assert (old.exists(), new.exists()) == (False, True)
     assert visits(writer) == ["new", "old"]
 
 
-def test_pictures_make_room_on_a_disk_that_gets_full(writer: Writer, snapshots: SnapshotFolder) -> None:
+def test_pictures_make_room_on_a_disk_that_gets_full(
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve
+) -> None:
     clock = FakeClock()
     paths = [keep(writer, snapshots, f"v{n}", clock.now_s + n, PlateClass.UNLISTED) for n in range(3)]
 
     def free(folder: SnapshotFolder) -> int:
         return 1000 * sum(not path.exists() for path in paths)
 
-    assert Reaper(Retention(min_free_gb=2 * KB), writer, snapshots, clock, free).run()
+    assert Reaper(Retention(min_free_gb=2 * KB), writer, snapshots, clock, reserve, free).run()
     assert [path.exists() for path in paths] == [False, False, True]
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "others").open("wb", 0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+
+
+def test_room_is_made_on_a_disk_that_others_filled(small_disk: Path) -> None:
+    clock, reserve = FakeClock(), Reserve(small_disk, 1_000_000)
+    snapshots = SnapshotFolder(small_disk / "snapshots", 80)
+    with Writer(open_database(small_disk), reserve.release) as writer:
+        for number in range(100):
+            picture = keep(writer, snapshots, f"v{number:03}", clock.now_s + number, PlateClass.UNLISTED)
+            picture.write_bytes(b"x" * 50_000)
+        reaper = Reaper(Retention(min_free_gb=1e-3), writer, snapshots, clock, reserve)
+        assert reaper.run()
+        fill(small_disk)
+        entry = make_entry("late", payload="x" * 200_000, last_utc_s=clock.now_s)
+        late = writer.submit(lambda db: ledger.accept(db, entry, clock.now_s))
+        assert reaper.run()
+        late.result(60)
+        assert (writer.fault, "late" in visits(writer)) == ("", True)
+        assert free_bytes(snapshots) >= 1e6
+
+
 def test_without_pictures_to_delete_there_is_no_space(
-    writer: Writer, snapshots: SnapshotFolder, caplog: pytest.LogCaptureFixture
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not Reaper(Retention(min_free_gb=1), writer, snapshots, FakeClock(), lambda _: 0).run()
+    assert not Reaper(Retention(min_free_gb=1), writer, snapshots, FakeClock(), reserve, lambda _: 0).run()
     assert "no pictures left" in caplog.text
 
 
-def test_files_that_no_event_knows_go_after_a_while(writer: Writer, snapshots: SnapshotFolder) -> None:
+def test_files_that_no_event_knows_go_after_a_while(
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve
+) -> None:
     stray = snapshots.folder / "day" / "stray.jpg"
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"x")
     clock = FakeClock(stray.stat().st_mtime)
     kept = keep(writer, snapshots, "kept", clock.now_s, PlateClass.UNLISTED)
-    reaper = Reaper(Retention(min_free_gb=0), writer, snapshots, clock)
+    reaper = Reaper(Retention(min_free_gb=0), writer, snapshots, clock, reserve)
     reaper.run()
     assert stray.exists()
     clock.now_s += STRAY_AFTER_S + 10

@@ -90,9 +90,7 @@ def test_a_training_saves_its_figures_and_goes_on(trained, monkeypatch):
     assert after["progress"]["samples"] > before["progress"]["samples"]
 
 
-def test_a_wider_network_goes_on_with_what_the_narrow_one_misread(
-    trained, tmp_path, monkeypatch, capsys
-):
+def test_a_wider_network_goes_on_with_what_the_narrow_one_misread(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(SIZES, "tiny", replace(TINY, dense=12, gru=12))
     grown = arguments(trained, "--pretrained", str(trained / "run" / "last.pt"), "--hard", "4")
     assert train_reader.main([*grown, "--out", str(tmp_path)]) == 0
