@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -59,8 +60,11 @@ def load_networks(settings: Settings) -> Networks:
         BackendError: no engine can run it.
     """
     finding, finds = _load(settings.detector.model, settings, DetectorContract)
-    detector = YoloDetector(finding.backend, finds, settings.detector)
-    reading, reader = _load_reader(settings)
+    with ExitStack() as unless_both:
+        unless_both.callback(finding.backend.close)
+        detector = YoloDetector(finding.backend, finds, settings.detector)
+        reading, reader = _load_reader(settings)
+        unless_both.pop_all()
     return Networks(detector, reader, (finding, reading))
 
 
