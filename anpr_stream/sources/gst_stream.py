@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,8 @@ from anpr_stream.sources.session import EndOfStream
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 2.0
+GIVEN_UP_S = 0.5
+"""A file that nobody reads for so long, without a word, will not be read any more."""
 
 
 class Stream:
@@ -32,6 +35,7 @@ class Stream:
         self._fault: SourceError | None = None
         self._seen: list[str] = []
         self._codec = ""
+        self._read_s = time.monotonic()
         self._pipeline = Gst.Pipeline()
         self._bus = BusReader(self._pipeline.get_bus(), address)
         self._sink = self._build()
@@ -74,8 +78,7 @@ class Stream:
             raise self._why()
         if self._sink.is_eos():
             raise EndOfStream if self._codec else self._no_video()
-        if not self._codec and not self._address.is_live and not self._is_reading():
-            self._bus.drain()  # what ended the reading may have said why in the meantime
+        if not self._codec and not self._address.is_live and self._has_given_up():
             raise self._why() if self._bus.has_error or self._seen else self._unplayable()
         return None
 
@@ -112,15 +115,19 @@ class Stream:
     def _note_unknown(self, _parse: Any, _pad: Any, caps: Any) -> None:
         self._seen.append(caps.get_structure(0).get_name())
 
-    def _is_reading(self) -> bool:
-        """Whether any thread still reads the file.
+    def _has_given_up(self) -> bool:
+        """Whether no thread has read the file for a while.
 
         parsebin swallows an error that a demuxer posts while it is being linked: nothing more comes
-        then, neither an error nor the end.
+        then, neither an error nor the end. For a moment nobody reads, too, while a demuxer takes over from
+        what found out its kind, and before an error is told.
         """
         elements = list(self._pipeline.iterate_recurse())
         states = [pad.get_task_state() for element in elements for pad in element.pads]
-        return Gst.TaskState.STARTED in states
+        now_s = time.monotonic()
+        if Gst.TaskState.STARTED in states:
+            self._read_s = now_s
+        return now_s - self._read_s > GIVEN_UP_S
 
     def _why(self) -> SourceError:
         """What went wrong; sound that nobody takes counts as a fault where there is no video."""

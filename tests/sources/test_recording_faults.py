@@ -89,7 +89,7 @@ def test_what_cannot_be_played_says_why(
 def test_sound_only_is_told_whenever_it_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempt: int
 ) -> None:
-    """Nothing reads the file any more a moment before its error comes."""
+    """Nobody reads the file for a moment while a demuxer takes over, and before its error comes."""
     monkeypatch.setattr(recording, "POLL_S", 0.0005)
     path = tmp_path / f"clip{attempt}.mp4"
     write_sound(path)
