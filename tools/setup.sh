@@ -21,7 +21,7 @@ packages=(
 )
 if [ "$mode" = test ]; then
   packages+=(
-    gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0 systemd openssl
+    gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0 systemd systemd-container openssl
     mosquitto redis-server nats-server postgresql
     fonts-dejavu-core fonts-liberation
   )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,9 +26,16 @@ def unit_text(command: Sequence[str], credentials: Mapping[str, Path]) -> str:
     lines = [f"ExecStart={start}"]
     lines += [f"LoadCredential={name}:{quote(str(path))}" for name, path in credentials.items()]
     text = re.sub(r"^ExecStart=.*$", lambda _: "\n".join(lines), template, flags=re.MULTILINE)
+    text = re.sub(r"^SupplementaryGroups=(.*)$", _known_groups, text, flags=re.MULTILINE)
     if any(word.startswith(("/home/", "/root/")) for word in command):
         text = text.replace("ProtectHome=yes", "ProtectHome=read-only")
     return text
+
+
+def _known_groups(line: re.Match[str]) -> str:
+    """Leave out the groups that this machine lacks: systemd refuses to start a unit that names one."""
+    known = {entry.gr_name for entry in grp.getgrall()}
+    return "SupplementaryGroups=" + " ".join(group for group in line[1].split() if group in known)
 
 
 def quote(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import re
 import shutil
 import subprocess
@@ -60,6 +61,11 @@ def test_what_a_daemon_needs(unit: Path) -> None:
     ):
         assert line in lines
     assert "s3cret" not in unit.read_text()
+
+
+def test_groups_that_this_machine_lacks_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grp, "getgrall", lambda: [grp.struct_group(("video", "x", 44, []))])
+    assert "\nSupplementaryGroups=video\n" in unit_text(["/bin/true"], {})
 
 
 def test_a_program_in_a_home_folder_stays_reachable() -> None:
