@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from tests.mjpeg import MjpegServer
 from tests.stubs import TEXT, scene, write_networks
 
 ROOT = Path(__file__).parents[2]
+AS_IN_UNIT = {"MALLOC_ARENA_MAX": "2"}
+"""Environment of the daemon that configs/anpr-stream.service sets, as far as memory depends on it."""
 FPS = 4.0
 CROSSING = [scene(index) for index in range(0, 130, 4)]
 EMPTY = [scene(None)] * 47
@@ -112,7 +115,7 @@ class House:
         """Start the daemon; `status` tells when it is there."""
         command = [sys.executable, "-m", "tools.soak.daemon", str(self.folder / "config.yaml")]
         with (self.folder / "log").open("ab") as log:
-            self.daemon = subprocess.Popen(command, cwd=ROOT, stderr=log)
+            self.daemon = subprocess.Popen(command, cwd=ROOT, stderr=log, env=os.environ | AS_IN_UNIT)
 
     def signal(self, number: signal.Signals) -> None:
         """Send the daemon a signal."""
