@@ -16,6 +16,8 @@ from pathlib import Path
 
 LIMIT_S = 60.0
 SYSTEMD = Path("/lib/systemd/systemd")
+SEEN = (Path(sys.prefix), Path(__file__).resolve().parents[2])
+"""Where program and code lie."""
 
 
 class Machine:
@@ -64,9 +66,20 @@ def why_not() -> str:
     missing = [name for name in ("systemd-nspawn", "nsenter", "mount") if not shutil.which(name)]
     if missing or not SYSTEMD.exists():
         return f"needs {', '.join(missing) or SYSTEMD}: apt install systemd-container"
+    if closed := _closed_to_others():
+        return f"the unit's user cannot reach {closed}"
     probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     is_able = subprocess.run(probe, capture_output=True, check=False).returncode == 0
     return "" if is_able else "mounting needs root"
+
+
+def _closed_to_others() -> Path | None:
+    """Return a folder on the way to the program or its code that the unit hides or others may not enter."""
+    for path in SEEN:
+        for folder in (path, *path.parents):
+            if folder in (Path("/tmp"), Path("/var/tmp")) or not folder.stat().st_mode & 0o001:
+                return folder
+    return None
 
 
 @contextmanager
@@ -89,8 +102,7 @@ def boot(folder: Path) -> Iterator[Machine]:
 
 
 def _command(root: Path) -> list[str]:
-    seen = {Path(sys.prefix), Path(__file__).parents[2]}
-    binds = [f"--bind-ro={path}" for path in sorted(seen)]
+    binds = [f"--bind-ro={path}" for path in SEEN]
     quiet = ["--quiet", "--register=no", "--keep-unit", "--console=pipe", "--link-journal=no"]
     names = ["--machine=anpr-stream-test", f"--uuid={uuid.uuid4().hex}"]
     return ["systemd-nspawn", "--boot", f"--directory={root}", *quiet, *names, *binds]
