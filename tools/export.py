@@ -1,20 +1,28 @@
 """Write a trained network for the runtime: `python -m tools.export runs/reader/best.pt --data reader.pack`.
 
 Makes NAME.onnx with its contract, NAME.int8.onnx and NAME.golden.npz. Fails if ONNX Runtime and
-PyTorch disagree.
+PyTorch disagree. Of an exported NAME.onnx it makes NAME.int8.onnx anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 from torch import nn
 
+from anpr_stream.errors import ModelError
+from anpr_stream.inference.metadata import read_contract, read_metadata
+from anpr_stream.inference.precision import unpack_weights
+from anpr_stream.vision.contract import METADATA_KEY
 from tools.training.detector_data import DataError
 from tools.training.kinds import KINDS, Description, Kind, batches
 from tools.training.loop import TrainingError, load_checkpoint, load_weights
@@ -87,6 +95,23 @@ def export(checkpoint: Path, data: Path, out: Path, version: str) -> list[Path]:
     return [plain, plain.with_suffix(".golden.npz"), whole_numbers]
 
 
+def export_int8_again(plain: Path, data: Path, out: Path) -> list[Path]:
+    """Quantise the exported FP32 network `plain` anew into the folder `out`; returns the file written.
+
+    Raises:
+        ModelError: `plain` is no network of ours.
+    """
+    read_contract(plain)
+    contract = json.loads(read_metadata(plain.read_bytes())[METADATA_KEY])
+    model = onnx.load(plain)
+    unpack_weights(onnx, model.graph)
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = Path(folder) / plain.name
+        onnx.save(model, unpacked)
+        made = export_int8(unpacked, KINDS[contract["kind"]], contract, data)
+        return [Path(shutil.copy(made, out))]
+
+
 def middle(images: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """The middle `size` (width, height) of `images` (N, 3, H, W)."""
     left, top = (images.shape[3] - size[0]) // 2, (images.shape[2] - size[1]) // 2
@@ -105,15 +130,20 @@ def export_int8(plain: Path, kind: Kind, contract: dict[str, Any], data: Path) -
 def main(arguments: list[str] | None = None) -> int:
     """Parse, export; 0, or 2 after one line on what is wrong."""
     parser = argparse.ArgumentParser(prog="tools.export", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, help="best.pt or last.pt of a training")
+    parser.add_argument(
+        "source", type=Path, help="best.pt or last.pt of a training, or an exported FP32 .onnx"
+    )
     parser.add_argument("--data", type=Path, required=True, help="what the training was given")
     parser.add_argument("--out", type=Path, default=Path("engines"))
     parser.add_argument("--version", default="1", help="of the weights, kept in the contract")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        written = export(options.checkpoint, options.data, options.out, options.version)
-    except (ExportError, TrainingError, PackError, DataError) as error:
+        if options.source.suffix == ".onnx":
+            written = export_int8_again(options.source, options.data, options.out)
+        else:
+            written = export(options.source, options.data, options.out, options.version)
+    except (ExportError, TrainingError, PackError, DataError, ModelError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 2
     for path in written:

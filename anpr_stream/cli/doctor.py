@@ -75,7 +75,7 @@ def _findings(settings: Settings, source: str | None) -> Iterator[Finding]:
 
 
 def _processor() -> Finding:
-    reason = processor.int8_reason()
+    reason = processor.int8_reason("openvino")
     arithmetic = f"INT8 by {reason}" if reason else "no INT8 instructions, so FP32"
     return Finding("processor", f"{processor.name()}, {processor.usable_cores()} cores, {arithmetic}")
 

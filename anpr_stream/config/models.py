@@ -21,7 +21,7 @@ class InferenceSettings(Section):
     numbers are right, and remembers the choice. A named engine is used or refused, never replaced."""
 
     precision: Precision = "auto"
-    """`auto` prefers what the processor has arithmetic for (INT8 with VNNI, bf16, FP16 on GPUs) and the
+    """`auto` prefers what the processor has arithmetic for (INT8, bf16, FP16 on GPUs) and the
     network's sample confirms. `fp32` is slower and exact to the last digit."""
 
     threads: int = Field(default=0, ge=0, le=64)

@@ -1,4 +1,4 @@
-"""OpenVINO: the fast path on processors, INT8 with VNNI or AMX, bf16 where the processor has it."""
+"""OpenVINO: the fast path on processors, INT8 with AVX2, VNNI or AMX, bf16 where the processor has it."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def _why(way: Way) -> str:
     if way.engine in ("tensorrt", "cuda"):
         return "there is a GPU"
     if way.precision == "int8":
-        instruction = processor.int8_reason()
+        instruction = processor.int8_reason(way.engine)
         return f"int8: the processor has {instruction}" if instruction else "int8: as asked for"
     if way.precision == "fp32":
         return "fp32: nothing cheaper is there or agrees"

@@ -137,8 +137,8 @@ def _precisions(
     offered = list(native)
     if file.int8_path is None:
         reason = f"no {file.path.stem}.int8.onnx beside the network"
-    elif wanted != "int8" and not processor.int8_reason():
-        reason = "the processor has no 8-bit dot products (VNNI, AMX, dotprod)"
+    elif wanted != "int8" and not processor.int8_reason(engine):
+        reason = f"the processor has no instructions that make INT8 faster on {engine} (VNNI, AMX, dotprod)"
     else:
         reason, offered = "", ["int8", *offered]
     if reason and wanted in ("auto", "int8"):

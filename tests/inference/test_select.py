@@ -182,7 +182,7 @@ def test_what_was_asked_for_by_name_is_taken(tmp_path, choices, engine):
 def test_int8_where_the_processor_has_it(tmp_path, choices, monkeypatch):
     path = write_reader(tmp_path)
     quantise(path)
-    monkeypatch.setattr(processor, "int8_reason", lambda: "avx512_vnni")
+    monkeypatch.setattr(processor, "int8_reason", lambda engine: "avx512_vnni")
     loaded = load(path, choices, precision="auto")
     assert loaded.precision == "int8"
     assert "avx512_vnni" in loaded.because
@@ -191,18 +191,25 @@ def test_int8_where_the_processor_has_it(tmp_path, choices, monkeypatch):
 def test_no_int8_where_it_gains_nothing(tmp_path, choices, monkeypatch):
     path = write_reader(tmp_path)
     quantise(path)
-    monkeypatch.setattr(processor, "int8_reason", lambda: "")
+    monkeypatch.setattr(processor, "int8_reason", lambda engine: "")
     loaded = load(path, choices, precision="auto")
     assert loaded.precision != "int8"
     assert slugs(loaded)["onnxruntime int8"] == "int8-unavailable"
     assert load(path, choices, precision="int8").precision == "int8"
 
 
+def test_int8_with_avx2_alone_is_for_openvino_only(tmp_path):
+    old = tmp_path / "old"
+    old.write_text("flags\t\t: fpu sse4_1 avx2\n")
+    assert processor.int8_reason("openvino", old) == "avx2"
+    assert processor.int8_reason("onnxruntime", old) == ""
+
+
 def test_bad_int8_gives_way_to_fp32(tmp_path, choices, monkeypatch):
     path = write_reader(tmp_path)
     other = write_reader(tmp_path, name="other", seed=9)
     other.rename(path.with_suffix(".int8.onnx"))
-    monkeypatch.setattr(processor, "int8_reason", lambda: "avx512_vnni")
+    monkeypatch.setattr(processor, "int8_reason", lambda engine: "avx512_vnni")
     monkeypatch.setattr("anpr_stream.inference.openvino.capabilities", lambda: frozenset({"FP32"}))
     loaded = load(path, choices, precision="auto")
     assert loaded.precision == "fp32"
@@ -255,9 +262,9 @@ def test_processor_as_linux_lists_it(tmp_path):
     x86, arm, none = tmp_path / "x86", tmp_path / "arm", tmp_path / "none"
     x86.write_text("processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 avx512_vnni\n")
     arm.write_text("processor\t: 0\nFeatures\t: fp asimd asimddp\n")
-    assert (processor.name(x86), processor.int8_reason(x86)) == ("Some CPU", "avx512_vnni")
-    assert processor.int8_reason(arm) == "asimddp"
-    assert processor.int8_reason(none) == ""
+    assert (processor.name(x86), processor.int8_reason("openvino", x86)) == ("Some CPU", "avx512_vnni")
+    assert processor.int8_reason("openvino", arm) == "asimddp"
+    assert processor.int8_reason("openvino", none) == ""
     assert processor.name(none)
 
 

@@ -56,6 +56,24 @@ def test_an_int8_detector_answers_like_the_plain_one(checkpoint, tmp_path):
         assert np.abs(small[name] - array).mean() < 0.2 * np.abs(array).mean() + 0.02
 
 
+def test_an_exported_network_is_quantised_anew(checkpoint, tmp_path):
+    data, out, again = write_streets(tmp_path / "data"), tmp_path / "engines", tmp_path / "again"
+    export.main([str(checkpoint), "--data", str(data), "--out", str(out)])
+    assert export.main([str(out / "tiny.onnx"), "--data", str(data), "--out", str(again)]) == 0
+    assert [path.name for path in again.iterdir()] == ["tiny.int8.onnx"]
+    assert contract_in(again / "tiny.int8.onnx") == contract_in(out / "tiny.onnx")
+    images = np.load(out / "tiny.golden.npz")["input"]
+    first, second = (answers(folder / "tiny.int8.onnx", images) for folder in (out, again))
+    for name, array in first.items():
+        assert np.abs(second[name] - array).mean() < 0.2 * np.abs(array).mean() + 0.02
+
+
+def test_a_file_that_is_no_network_is_not_quantised(tmp_path, capsys):
+    (tmp_path / "x.onnx").write_bytes(b"x")
+    assert export.main([str(tmp_path / "x.onnx"), "--data", "d", "--out", str(tmp_path)]) == 2
+    assert "x.onnx: damaged or not an ONNX file" in capsys.readouterr().err
+
+
 def test_a_classifier_carries_its_alphabet(tmp_path):
     network = CharactersNet(CharactersConfig(8, (Stage(8, 1, 2),), 2, 16))
     kept = {"kind": "characters", "name": "small", "network": network.config.as_dict(), "classes": ALPHABET}

@@ -28,7 +28,7 @@ class ReaderSize:
 
 
 SIZES = {
-    "reader-cpu": ReaderSize(16, (16, 32, 64, 128)),
+    "reader-cpu": ReaderSize(16, (16, 32, 64, 128), dense=96, gru=160),
     "reader-gpu": ReaderSize(32, (64, 128, 256, 512), dense=128, gru=256),
 }
 
