@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-import openvino
 
 from anpr_stream.errors import BackendError
 from anpr_stream.types import FloatArray
+
+# Where this package is found, every import of OpenVINO is reported to Google Analytics.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino  # noqa: E402
 
 MAX_SHAPES = 12
 """Input shapes kept compiled, some 30 MB each; the one unused for longest goes."""

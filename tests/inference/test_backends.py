@@ -1,5 +1,8 @@
 """Every engine of this machine answers alike; tests skip by what an engine can do."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -125,3 +128,12 @@ def test_batches_come_in_few_sizes(count, sizes):
 
 def test_openvino_lists_what_the_processor_can():
     assert "FP32" in openvino.capabilities()
+
+
+def test_loading_openvino_tells_nobody(tmp_path):
+    """OpenVINO's own import sends an event to Google Analytics and leaves files in the home folder."""
+    load = "import sys; import anpr_stream.inference.openvino; print(sys.modules['openvino_telemetry'])"
+    home = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", load], env=home, capture_output=True, text=True, check=True)
+    assert found.stdout == "None\n"
+    assert list(tmp_path.iterdir()) == []
