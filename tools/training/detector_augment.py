@@ -45,7 +45,7 @@ class Sample:
 class Recipe:
     """How strongly to augment; probabilities unless the name says otherwise."""
 
-    mosaic: float = 0.6
+    mosaic: float = 0.7
     empty: float = 0.25
     flip: float = 0.5
     exchange: float = 0.25
@@ -57,7 +57,7 @@ class Recipe:
     whole_zoom: tuple[float, float] = (0.6, 2.2)
     tile_zoom: tuple[float, float] = (0.8, 2.8)
     aim: float = 0.4
-    aimed_px: tuple[float, float] = (12.0, 240.0)
+    aimed_px: tuple[float, float] = (12.0, 180.0)
     turn: float = 0.35
     turn_degrees: tuple[float, float] = (4.0, 14.0)
     """Spread (standard deviation) of usual and of strong turns; one turn in three is strong, where
