@@ -122,8 +122,7 @@ class Stream:
         then, neither an error nor the end. For a moment nobody reads, too, while a demuxer takes over from
         what found out its kind, and before an error is told.
         """
-        elements = list(self._pipeline.iterate_recurse())
-        states = [pad.get_task_state() for element in elements for pad in element.pads]
+        states = [pad.get_task_state() for element in every_element(self._pipeline) for pad in element.pads]
         now_s = time.monotonic()
         if Gst.TaskState.STARTED in states:
             self._read_s = now_s
@@ -145,6 +144,21 @@ class Stream:
     def _no_video(self) -> SourceError:
         found = ", ".join(sorted(set(self._seen))) or "nothing"
         return SourceError(f"{self._address.shown} has no video track (it holds {found})", "source-no-video")
+
+
+def every_element(pipeline: Any) -> list[Any]:
+    """All elements, however deep; counted anew when one comes or goes meanwhile."""
+    found: list[Any] = []
+    iterator = pipeline.iterate_recurse()
+    while True:
+        result, element = iterator.next()
+        if result == Gst.IteratorResult.OK:
+            found.append(element)
+        elif result == Gst.IteratorResult.RESYNC:
+            iterator.resync()
+            found.clear()
+        else:
+            return found
 
 
 def link_all(elements: Sequence[Any]) -> None:
