@@ -50,6 +50,7 @@ class Soak:
     minutes: float
     seed: int
     with_kills: bool = False
+    is_calm: bool = False
     rows: list[Row] = field(default_factory=list)
     memory: list[tuple[float, float, int]] = field(default_factory=list)
     began_s: float = field(default_factory=time.monotonic)
@@ -59,7 +60,8 @@ class Soak:
         """Let things fail until the time is over."""
         self.house.start_daemon()
         self._wait(self._is_well, MEND_LIMIT_S)
-        for fault in faults(self.house, random.Random(self.seed), self.with_kills):
+        kinds = faults(self.house, random.Random(self.seed), self.with_kills)
+        for fault in () if self.is_calm else kinds:
             if self._now_s() > self.minutes * 60 - 90:
                 break
             self.rows.append(self._play(fault))
@@ -233,12 +235,13 @@ def main() -> int:
     parser.add_argument(
         "--kill", action="store_true", help="kill -9 the daemon, too; breaks the memory curve"
     )
+    parser.add_argument("--calm", action="store_true", help="let nothing fail: for the memory curve alone")
     parser.add_argument("--disk-mb", type=int, default=64)
     parser.add_argument("--folder", type=Path, required=True, help="must not be there yet")
     options = parser.parse_args()
     with house(options.folder, options.cameras, options.disk_mb) as found:
         listener = MqttListener(found.brokers["mqtt"].port)
-        soak = Soak(found, options.minutes, options.seed, options.kill)
+        soak = Soak(found, options.minutes, options.seed, options.kill, options.calm)
         soak.run()
         soak.settle()
         metrics = found.metrics()
