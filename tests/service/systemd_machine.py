@@ -20,6 +20,10 @@ SEEN = (Path(sys.prefix), Path(__file__).resolve().parents[2])
 """Where program and code lie."""
 
 
+class CannotBootError(Exception):
+    """Containers do not boot here, whatever the reason."""
+
+
 class Machine:
     """A booted container; `root` is its file system as seen from outside."""
 
@@ -45,15 +49,8 @@ class Machine:
         last = self.run("journalctl", "-n", "1", "-o", "cat", "--show-cursor").stdout
         cursor = last.rpartition("-- cursor: ")[2].strip()
         yield
-        follow = [
-            "timeout",
-            f"{LIMIT_S:g}",
-            "journalctl",
-            "--follow",
-            f"--after-cursor={cursor}",
-            "-o",
-            "cat",
-        ]
+        limit, after = f"{LIMIT_S:g}", f"--after-cursor={cursor}"
+        follow = ["timeout", limit, "journalctl", "--follow", after, "-o", "cat"]
         with subprocess.Popen([*self._enter, *follow], stdout=subprocess.PIPE, text=True) as journal:
             assert journal.stdout is not None
             is_told = any(words in line for line in journal.stdout)
@@ -84,7 +81,11 @@ def _closed_to_others() -> Path | None:
 
 @contextmanager
 def boot(folder: Path) -> Iterator[Machine]:
-    """Boot a machine whose files lie below `folder`; it is powered off in the end."""
+    """Boot a machine whose files lie below `folder`; it is powered off in the end.
+
+    Raises:
+        CannotBootError: it does not come up.
+    """
     root = folder / "root"
     with ExitStack() as stack:
         _mount(stack, folder, "tmpfs", "size=256m")
@@ -95,8 +96,7 @@ def boot(folder: Path) -> Iterator[Machine]:
         for enabled in (root / "etc/systemd/system/multi-user.target.wants").glob("*.service"):
             enabled.unlink()
         nspawn = stack.enter_context(_started(_command(root)))
-        leader = _leader(nspawn.pid)
-        machine = Machine(root, leader)
+        machine = Machine(root, _leader(nspawn))
         machine.run("systemctl", "is-system-running", "--wait", check=False)
         yield machine
 
@@ -117,16 +117,16 @@ def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
             process.terminate()
 
 
-def _leader(nspawn: int) -> int:
+def _leader(nspawn: subprocess.Popen[bytes]) -> int:
     """Wait for the container's first process: nspawn tells nobody when it starts it."""
-    children = Path(f"/proc/{nspawn}/task/{nspawn}/children")
+    children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
     end_s = time.monotonic() + LIMIT_S
-    while time.monotonic() < end_s:
+    while nspawn.poll() is None and time.monotonic() < end_s:
         for child in children.read_text().split():
             if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
                 return int(child)
         time.sleep(0.05)
-    raise TimeoutError("the container does not boot")
+    raise CannotBootError(f"systemd-nspawn boots nothing here (exit code {nspawn.poll()})")
 
 
 def _mount(stack: ExitStack, at: Path, kind: str, options: str) -> None:
