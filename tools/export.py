@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from torch import nn
 
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.metadata import read_contract, read_metadata
-from anpr_stream.inference.precision import unpack_weights
+from anpr_stream.inference.precision import open_network
 from anpr_stream.vision.contract import METADATA_KEY
 from tools.training.detector_data import DataError
 from tools.training.kinds import KINDS, Description, Kind, batches
@@ -102,9 +101,9 @@ def export_int8_again(plain: Path, data: Path, out: Path) -> list[Path]:
         ModelError: `plain` is no network of ours.
     """
     read_contract(plain)
-    contract = json.loads(read_metadata(plain.read_bytes())[METADATA_KEY])
-    model = onnx.load(plain)
-    unpack_weights(onnx, model.graph)
+    content = plain.read_bytes()
+    contract = json.loads(read_metadata(content)[METADATA_KEY])
+    onnx, model = open_network(content, "INT8")
     with tempfile.TemporaryDirectory() as folder:
         unpacked = Path(folder) / plain.name
         onnx.save(model, unpacked)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tools.evaluation.detection import Found, Truth, match_picture, pairwise_iou
+from tools.evaluation.detection import Found, match_picture, pairwise_iou
 from tools.training.detector_data import Scene
+from tools.training.detector_task import INPUT_SIZE, truth_of
 
 LOOSE_IOU = (0.2, 0.5)
 """Overlap of a sure find with a plate that it does not match: most often the label is loose, not the find."""
@@ -25,9 +26,7 @@ def weighed(scenes: Sequence[Scene], found: Sequence[Found], strength: float) ->
 
 def hardness(scene: Scene, found: Found) -> float:
     """How far the worst plate of `scene` is from being seen, or how sure the surest false find is, 0..1."""
-    matches = match_picture(
-        Truth(scene.boxes, scene.boxes[:, 3] - scene.boxes[:, 1], scene.complete), found, 0.5
-    )
+    matches = match_picture(truth_of(scene, INPUT_SIZE), found, 0.5)
     sure = found.boxes[found.confidences >= SURE]
     overlaps = pairwise_iou(scene.boxes, sure)
     loose = ((overlaps > LOOSE_IOU[0]) & (overlaps < LOOSE_IOU[1])).any(1)

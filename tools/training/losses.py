@@ -16,16 +16,18 @@ def ctc_loss(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
 
     `logits` (n, T, classes), `targets` (n, longest) codes, `lengths` (n,).
     """
-    scores = logits.float().log_softmax(2).transpose(0, 1)
-    steps = torch.full_like(lengths, scores.shape[0])
-    return functional.ctc_loss(scores, targets, steps, lengths, BLANK, zero_infinity=True)
+    return _ctc(logits, targets, lengths, "mean", zero_infinity=True)
 
 
 def ctc_losses(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
     """(n,) CTC's loss of each whole text in nats, float32; shapes as in `ctc_loss`."""
+    return _ctc(logits, targets, lengths, "none", zero_infinity=False)
+
+
+def _ctc(logits: Tensor, targets: Tensor, lengths: Tensor, reduction: str, zero_infinity: bool) -> Tensor:
     scores = logits.float().log_softmax(2).transpose(0, 1)
     steps = torch.full_like(lengths, scores.shape[0])
-    return functional.ctc_loss(scores, targets, steps, lengths, BLANK, reduction="none")
+    return functional.ctc_loss(scores, targets, steps, lengths, BLANK, reduction, zero_infinity)
 
 
 def even_alignment(targets: Tensor, lengths: Tensor, splits: Tensor, steps: int) -> Tensor:
