@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -96,10 +95,8 @@ def boot(folder: Path) -> Iterator[Machine]:
         _mount(stack, root, "overlay", layers)
         for enabled in (root / "etc/systemd/system/multi-user.target.wants").glob("*.service"):
             enabled.unlink()
-        notices = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notices.bind(str(folder / "notices"))
-        stack.enter_context(_started(_command(root), folder / "notices"))
-        machine = Machine(root, _leader(notices))
+        nspawn = stack.enter_context(_started(_command(root)))
+        machine = Machine(root, _leader(nspawn))
         machine.run("systemctl", "is-system-running", "--wait", check=False)
         yield machine
 
@@ -112,25 +109,24 @@ def _command(root: Path) -> list[str]:
 
 
 @contextmanager
-def _started(command: Sequence[str], notices: Path) -> Iterator[None]:
-    nothing, told = subprocess.DEVNULL, os.environ | {"NOTIFY_SOCKET": str(notices)}
-    with subprocess.Popen(command, stdin=nothing, stdout=nothing, env=told) as process:
+def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         try:
-            yield
+            yield process
         finally:
             process.terminate()
 
 
-def _leader(notices: socket.socket) -> int:
-    """Wait until nspawn tells the container's first process."""
-    notices.settimeout(LIMIT_S)
-    try:
-        while True:
-            for name, _, value in (line.partition("=") for line in notices.recv(4096).decode().splitlines()):
-                if name == "X_NSPAWN_LEADER_PID":
-                    return int(value)
-    except TimeoutError as error:
-        raise CannotBootError("systemd-nspawn boots nothing here") from error
+def _leader(nspawn: subprocess.Popen[bytes]) -> int:
+    """Wait for the container's first process: nspawn tells nobody when it starts it."""
+    children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
+    end_s = time.monotonic() + LIMIT_S
+    while nspawn.poll() is None and time.monotonic() < end_s:
+        for child in children.read_text().split():
+            if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                return int(child)
+        time.sleep(0.05)
+    raise CannotBootError(f"systemd-nspawn boots nothing here (exit code {nspawn.poll()})")
 
 
 def _mount(stack: ExitStack, at: Path, kind: str, options: str) -> None:
