@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tools.training.reader import LINES, Reader
+from tools.training.reader import LINES, ROWS, Reader
 
-GROUPS = {"project.": (LINES, 1), "gru1.": (3, 1), "gru2.": (3, 1), "head.": (1, 2)}
-"""How many alike groups of outputs and of inputs a layer's tensors are made of: lines, gates, directions."""
+GROUPS = {
+    "stages.": (1, 1),
+    "project.": (LINES, ROWS),
+    "gru1.": (3, 1),
+    "gru2.": (3, 1),
+    "head.": (1, 2),
+}
+"""How many alike groups a layer's outputs and inputs are made of: lines, rows, gates, directions."""
 
 
 def widen(narrow: Reader, wide: Reader) -> None:
-    """Fill `wide`, whose `dense` and `gru` are at least those of `narrow`, from it.
+    """Fill `wide`, whose `channels`, `dense` and `gru` are at least those of `narrow`, from it.
 
     Raises:
         ValueError: the networks differ in more than that.
@@ -33,7 +39,7 @@ def _grown(name: str, old: Tensor, new: Tensor) -> Tensor:
     groups = next((groups for layer, groups in GROUPS.items() if name.startswith(layer)), None)
     if groups is None or any(a > b for a, b in zip(old.shape, new.shape, strict=True)):
         raise ValueError(f"{name} is {tuple(old.shape)}, not {tuple(new.shape)}")
-    rows, columns = groups
+    rows, columns = groups if old.ndim > 1 else (groups[0], 1)
     whole = new.clone().reshape(rows, new.shape[0] // rows, columns, -1)
     part = old.reshape(rows, old.shape[0] // rows, columns, -1)
     outputs, inputs = part.shape[1], part.shape[3]
