@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ READER_SIZE = (192, 96)
 
 DETECTOR_SIDE_PX = 640
 QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)
+
+UNKNOWN = "unknown"
+"""What `--leave-out` calls the country of plates whose country nobody told."""
 
 Item = tuple[Record, Picture]
 
@@ -54,13 +57,19 @@ class Labelled:
         }
 
 
-def labelled_pictures(data: Path) -> Iterator[Labelled]:
-    """All lines of all sets under `data`, in the order of their names."""
+def labelled_pictures(data: Path, left_out: frozenset[str] = frozenset()) -> Iterator[Labelled]:
+    """All lines of all sets under `data`, in the order of their names, that show no plate of `left_out`."""
     for labels in sorted(data.glob("*/labels.jsonl")):
         for line in labels.read_text().splitlines():
             record = json.loads(line)
-            if "plates" in record:
-                yield Labelled(labels.parent, record)
+            if "plates" in record and not countries(labelled := Labelled(labels.parent, record)) & left_out:
+                yield labelled
+
+
+def countries(labelled: Labelled) -> set[str]:
+    """Of the plates in a picture, `UNKNOWN` among them where none is told."""
+    ours = labelled.line.get("country")
+    return {plate.get("country") or ours or UNKNOWN for plate in labelled.line["plates"]}
 
 
 def plate_crop(picture: Picture, plate: dict[str, Any]) -> tuple[Picture, Record]:
@@ -84,9 +93,9 @@ def plate_crop(picture: Picture, plate: dict[str, Any]) -> tuple[Picture, Record
     return np.asarray(packed, np.uint8), geometry
 
 
-def reader_items(data: Path) -> Iterator[Item]:
-    """Every plate under `data` whose text is known."""
-    for labelled in labelled_pictures(data):
+def reader_items(pictures: Iterable[Labelled]) -> Iterator[Item]:
+    """Every plate in `pictures` whose text is known."""
+    for labelled in pictures:
         plates = [plate for plate in labelled.line["plates"] if plate.get("text")]
         if not plates or labelled.line["kind"] == "design":
             continue
@@ -108,9 +117,9 @@ def reader_items(data: Path) -> Iterator[Item]:
             )
 
 
-def detector_items(data: Path) -> Iterator[Item]:
-    """Every scene under `data`, its longer side at most `DETECTOR_SIDE_PX`."""
-    for labelled in labelled_pictures(data):
+def detector_items(pictures: Iterable[Labelled]) -> Iterator[Item]:
+    """Every scene among `pictures`, its longer side at most `DETECTOR_SIDE_PX`."""
+    for labelled in pictures:
         if labelled.line["kind"] != "scene":
             continue
         picture = labelled.picture()
@@ -130,7 +139,10 @@ def _scaled(plate: dict[str, Any], scale: float) -> Record:
     }
 
 
-KINDS: dict[str, Callable[[Path], Iterator[Item]]] = {"reader": reader_items, "detector": detector_items}
+KINDS: dict[str, Callable[[Iterable[Labelled]], Iterator[Item]]] = {
+    "reader": reader_items,
+    "detector": detector_items,
+}
 
 
 def fitting_quality(items: list[Item], limit_bytes: float) -> int:
@@ -143,9 +155,9 @@ def fitting_quality(items: list[Item], limit_bytes: float) -> int:
     return QUALITIES[-1]
 
 
-def pack(kind: str, data: Path, out: Path, limit_mb: float) -> Pack:
+def pack(kind: str, data: Path, out: Path, limit_mb: float, left_out: frozenset[str] = frozenset()) -> Pack:
     """Pack all sets under `data` into `out`, at the best quality that keeps it under `limit_mb`."""
-    items = list(KINDS[kind](data))
+    items = list(KINDS[kind](labelled_pictures(data, left_out)))
     quality = fitting_quality(items, limit_mb * 1e6)
     return write_pack(out, kind, ((record, encode(picture, quality)) for record, picture in items))
 
@@ -157,8 +169,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("data", type=Path, help="folder of sets, each with a labels.jsonl")
     parser.add_argument("out", type=Path, help="the file to write")
     parser.add_argument("--limit-mb", type=float, default=40.0, help="quality falls until the file fits")
+    parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="COUNTRY",
+        help=f"countries whose pictures stay out, to see how a network reads them unseen; "
+        f"'{UNKNOWN}': plates whose country nobody told",
+    )
     options = parser.parse_args(arguments)
-    made = pack(options.kind, options.data, options.out, options.limit_mb)
+    left_out = frozenset(options.leave_out)
+    made = pack(options.kind, options.data, options.out, options.limit_mb, left_out)
     print(f"{options.out}: {len(made)} pictures, {options.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -73,8 +74,24 @@ def test_a_detector_pack_keeps_scenes_and_their_boxes(trained, tmp_path):
     assert pack.picture(0).shape == (96, 128, 3)
 
 
+def test_countries_can_be_left_out_of_a_pack(trained, tmp_path):
+    whole, part = tmp_path / "whole.pack", tmp_path / "part.pack"
+    pack_data.main(["detector", str(trained / "data"), str(whole)])
+    pack_data.main(["detector", str(trained / "data"), str(part), "--leave-out", "fr", "tw"])
+    assert {record["country"] for record in read_pack(whole, "detector").records} == {"tw"}
+    assert all(not record["plates"] for record in read_pack(part, "detector").records)
+    assert len(read_pack(part, "detector")) == 2
+
+
+def test_a_plate_counts_for_its_own_country_and_else_for_its_pictures():
+    plates = [{"country": "fr"}, {}]
+    for picture, rest in ({"country": "de"}, "de"), ({}, "unknown"):
+        labelled = pack_data.Labelled(Path(), {**picture, "plates": plates})
+        assert pack_data.countries(labelled) == {"fr", rest}
+
+
 def test_quality_falls_until_the_pack_fits(trained, tmp_path):
-    items = list(pack_data.reader_items(trained / "data"))
+    items = list(pack_data.reader_items(pack_data.labelled_pictures(trained / "data")))
     assert pack_data.fitting_quality(items, 1e6) == pack_data.QUALITIES[0]
     assert pack_data.fitting_quality(items, 10) == pack_data.QUALITIES[-1]
 
