@@ -9,6 +9,7 @@ import numpy as np
 
 from anpr_stream.config.models import DetectorSettings, PictureSettings
 from anpr_stream.interfaces import Backend, FrameBackend
+from anpr_stream.perception import closer
 from anpr_stream.types import Box, Detection, FloatArray, Frame, Quad
 from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
@@ -63,6 +64,14 @@ class YoloDetector:
                 higher = threshold
                 if step:
                     yield step
+
+    def look_closer(self, frame: Frame, plates: Sequence[Detection]) -> list[Detection | None]:
+        """Find each plate again in the part of the picture around it: a truer box, or None.
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        return closer.look_closer(lambda parts: self._detect(parts, closer.SIZE[0], STRIDE_PX), frame, plates)
 
     def _detect(self, frames: Sequence[Frame], longest_px: int, step_px: int) -> list[list[Detection]]:
         """Run frames of equal input size together."""

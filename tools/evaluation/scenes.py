@@ -22,6 +22,11 @@ from tools.evaluation.detection import pairwise_iou
 from tools.pack_data import Labelled, labelled_pictures
 
 MIN_IOU = 0.5
+"""Overlap from which on a plate counts as found."""
+
+LEAST_IOU = 0.2
+"""Overlap from which on a box's text is held against the plate's: some labels are drawn far around it."""
+
 LOOKALIKES = str.maketrans("OI", "01")
 """Many comparisons of plate readers count these as equal; both figures are printed."""
 
@@ -33,7 +38,7 @@ class PlateResult:
     Attributes:
         country: for the table.
         is_found: a box overlaps it by `MIN_IOU`.
-        is_right: the text of that box is right.
+        is_right: the text of the box that overlaps it most, and by `LEAST_IOU`, is right.
         is_alike: it is, with O=0 and I=1.
     """
 
@@ -45,10 +50,18 @@ class PlateResult:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """One photo; `extra` boxes meet no label of a photo whose labels are complete."""
+    """One photo.
+
+    Attributes:
+        plates: those whose text is known.
+        extra: boxes that meet no label of a photo whose labels are complete.
+        is_first_right: the surest text is that of one of `plates`, with O=0 and I=1.
+        seconds: of search and reading.
+    """
 
     plates: tuple[PlateResult, ...]
     extra: int
+    is_first_right: bool
     seconds: float
 
 
@@ -60,17 +73,22 @@ def judge(labelled: Labelled, plates: Sequence[PicturePlate], seconds: float) ->
     results = []
     for truth, row in zip(truths, overlaps, strict=True):
         if truth.get("text"):
-            best = int(row.argmax()) if row.size and row.max() >= MIN_IOU else None
-            text = "" if best is None else plates[best].read.text
-            results.append(_plate(truth, text, best is not None, truth.get("country") or country))
+            overlap = row.max(initial=0.0)
+            text = plates[int(row.argmax())].read.text if overlap >= LEAST_IOU else ""
+            results.append(_plate(truth, text, bool(overlap >= MIN_IOU), truth.get("country") or country))
     hits = overlaps.max(axis=0) >= 0.1 if len(truths) else np.zeros(len(plates), bool)
     extra = int((~hits).sum()) if labelled.line.get("complete") else 0
-    return PictureResult(tuple(results), extra, seconds)
+    known = {_alike(truth["text"]) for truth in truths if truth.get("text")}
+    is_first_right = bool(plates) and _alike(plates[0].read.text) in known
+    return PictureResult(tuple(results), extra, is_first_right, seconds)
 
 
 def _plate(truth: dict[str, str], text: str, is_found: bool, country: str) -> PlateResult:
-    alike = text.translate(LOOKALIKES) == truth["text"].translate(LOOKALIKES)
-    return PlateResult(country, is_found, text == truth["text"], alike)
+    return PlateResult(country, is_found, text == truth["text"], _alike(text) == _alike(truth["text"]))
+
+
+def _alike(text: str) -> str:
+    return text.translate(LOOKALIKES)
 
 
 def _overlaps(truths: Sequence[Box], boxes: Sequence[Box]) -> FloatArray:
@@ -86,11 +104,14 @@ def lines(results: Sequence[PictureResult]) -> list[str]:
         by_country[plate.country].append(plate)
     extra = sum(result.extra for result in results)
     seconds = mean(result.seconds for result in results) if results else 0.0
+    judged = [result.is_first_right for result in results if result.plates]
+    first = f"{100 * mean(judged):.1f} %" if judged else "none"
     table = [f"  {country:8} {_shares(some)}" for country, some in sorted(by_country.items())]
     return [
         f"{len(results)} photos, {len(plates)} plates with a text",
         f"all        {_shares(plates)}",
         *table,
+        f"surest text of a photo right, with O=0 and I=1: {first}",
         f"boxes that are no plate in completely labelled photos: {extra}",
         f"{seconds * 1000:.0f} ms a photo",
     ]

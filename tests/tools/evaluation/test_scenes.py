@@ -32,6 +32,23 @@ def test_a_plate_counts_as_found_by_its_box_and_as_right_by_its_text() -> None:
     assert (result.is_found, result.is_right) == (False, False)
 
 
+def test_a_text_counts_though_the_label_is_drawn_far_around_the_plate() -> None:
+    (result,) = judge(labelled({"box": BOX, "text": "AB123"}), [plate("AB123", 50)], 0.1).plates
+    assert (result.is_found, result.is_right) == (False, True)
+
+
+def test_the_surest_text_of_a_photo_is_judged_wherever_it_is() -> None:
+    truth = {"box": BOX, "text": "ABO23"}
+    plates = [plate("AB023", 300), plate("XX")]
+    assert judge(labelled(truth), plates, 0.1).is_first_right
+    assert not judge(labelled(truth), plates[::-1], 0.1).is_first_right
+    assert not judge(labelled({"box": BOX, "text": None}), plates, 0.1).is_first_right
+    shown = lines(
+        [judge(labelled(truth), plates, 0.1), judge(labelled(truth), [], 0.1), judge(labelled(), [], 0.1)]
+    )
+    assert "surest text of a photo right, with O=0 and I=1: 50.0 %" in shown
+
+
 def test_lookalikes_are_told_apart_and_together() -> None:
     (result,) = judge(labelled({"box": BOX, "text": "AB0I1"}), [plate("ABO11")], 0.1).plates
     assert (result.is_right, result.is_alike) == (False, True)
