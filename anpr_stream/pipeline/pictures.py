@@ -76,9 +76,8 @@ def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[P
 
 
 def _read(frame: Frame, found: Sequence[Detection], networks: Networks) -> list[PicturePlate]:
-    """Read plates by their boxes, and doubtful ones by what a closer look gives, too."""
-    plates = [replace(plate, quad=None) for plate in found]
-    reads = networks.reader.read([cut_crop(frame, plate) for plate in plates])
+    """Read plates as they were found, and doubtful ones as a closer look shows them, too."""
+    reads = networks.reader.read([cut_crop(frame, plate) for plate in found])
     doubtful = [index for index, read in enumerate(reads) if not read.text or read.confidence < CERTAIN]
     again = networks.detector.look_closer(frame, [found[index] for index in doubtful])
     seen = [(index, closer) for index, closer in zip(doubtful, again, strict=True) if closer]

@@ -104,10 +104,10 @@ def test_several_margins_are_averaged():
 SLANTED = ((100.0, 80.0), (195.0, 90.0), (200.0, 120.0), (105.0, 110.0))
 
 
-def test_corners_are_used_unless_told_otherwise():
-    straight, with_corners = reader("A")
+def test_corners_are_used_only_if_wanted():
+    straight, with_corners = reader("A", rectify=True)
     straight.read([crop(SLANTED)])
-    flat, without = reader("A", rectify=False)
+    flat, without = reader("A")
     flat.read([crop(SLANTED)])
     plain, no_corners = reader("A")
     plain.read([crop()])

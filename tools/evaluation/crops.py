@@ -143,7 +143,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--margins", default="", help="with commas between; default: the network's own")
-    parser.add_argument("--no-rectify", action="store_true", help="by the box also where corners are known")
+    parser.add_argument("--rectify", action="store_true", help="by the corners where they are known")
     parser.add_argument("--sheet", type=Path, help="picture of the wrongly read plates")
     parser.add_argument("--reliability", type=Path, help="plot of confidence against truth")
     parser.add_argument("--confusions", type=Path, help="JSON for the matching of plate lists")
@@ -155,7 +155,7 @@ def run(options: argparse.Namespace) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         network = load_network(options.model, inference, Path(folder) / "engines.json")
     margins = tuple(float(margin) for margin in options.margins.split(",") if margin)
-    settings = ReaderSettings(margins=margins, rectify=not options.no_rectify)
+    settings = ReaderSettings(margins=margins, rectify=options.rectify)
     reader = build_reader(network, settings)
     plates, pictures = read_crops(reader, labelled_crops(options.data, options.split or ["val"]))
     network.backend.close()
