@@ -69,6 +69,7 @@ class Session:
             if self._wanted.annotate:
                 annotator = stack.enter_context(Annotator(self._wanted.annotate, self._fail))
             networks = stack.enter_context(load_networks(self._settings))
+            networks.warm_up()
             self._pipeline = stack.enter_context(Pipeline(self._settings, networks, delivery.send))
             for group in self._groups():
                 self._watch(group, annotator)

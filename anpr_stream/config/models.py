@@ -83,6 +83,10 @@ class ReaderSettings(Section):
     """Straighten a slanted plate by its corners where the detector gives them. The shipped detector's corners
     are less true than its boxes, and fewer texts come out right; for a detector trained on more corners."""
 
+    closer_below: float = Field(default=0.9, ge=0, le=1)
+    """A text less sure than this is read once more by the box that the detector finds in the part of the
+    picture around the plate. Higher reads a few more texts right and costs time; 0 never looks closer."""
+
     beam_width: int = Field(default=8, ge=1, le=64)
     """Texts followed while decoding; more finds rarer candidates and costs time."""
 

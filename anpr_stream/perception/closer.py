@@ -1,4 +1,4 @@
-"""A second look at plates already found: the picture around each at the size that the detector knows best.
+"""A second look at doubtful plates: the picture around each at the size that the detector knows best.
 
 A box found in a whole picture often cuts the first or last character. In a part of the picture of always the
 same size, with the plate always as wide, the network sees neither a speck nor a wall.
@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from anpr_stream.types import Box, Detection, FloatArray, Frame, PixelFormat, Planes
+from anpr_stream.interfaces import PlateReader
+from anpr_stream.types import Box, Crop, Detection, FloatArray, Frame, PixelFormat, Planes, Read
 from anpr_stream.vision.crops import box_quad, stretch
+from anpr_stream.vision.ctc import mix
 from anpr_stream.vision.geometry import iou
 from anpr_stream.vision.letterbox import Letterbox
 
@@ -28,16 +30,43 @@ LEAST_ASPECT = 2.5
 SAME_PLATE_IOU = 0.2
 
 Find = Callable[[Sequence[Frame]], list[list[Detection]]]
+"""Gives the plates of each frame of `SIZE`, the surest first."""
 
 
-def look_closer(find: Find, frame: Frame, plates: Sequence[Detection]) -> list[Detection | None]:
-    """Find each of `plates` again by `find`; None where nothing is any more. In pixels of `frame`."""
-    windows = [_window(plate.box) for plate in plates]
-    found = find([_part(frame, window) for window in windows])
-    return [
-        _same(plate, [_in_frame(each, window) for each in some])
-        for plate, window, some in zip(plates, windows, found, strict=True)
-    ]
+class CloserReader:
+    """A `PlateReader` that reads doubtful plates of another one again, by a closer look's boxes."""
+
+    def __init__(self, reader: PlateReader, find: Find, below: float) -> None:
+        """Wrap `reader`; a text with less confidence than `below`, or none at all, is doubtful."""
+        self._reader = reader
+        self._find = find
+        self._below = below
+
+    def read(self, crops: Sequence[Crop]) -> list[Read]:
+        """Return one read per crop, in order: of a doubtful plate both reads, mixed.
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        reads = self._reader.read(crops)
+        doubtful = [i for i, read in enumerate(reads) if not read.text or read.confidence < self._below]
+        again = look_closer(self._find, [crops[i] for i in doubtful])
+        seen = [(i, crop) for i, crop in zip(doubtful, again, strict=True) if crop is not None]
+        others = self._reader.read([crop for _, crop in seen])
+        for (i, _), other in zip(seen, others, strict=True):
+            reads[i] = mix([reads[i], other]) if reads[i].text else other
+        return reads
+
+
+def look_closer(find: Find, crops: Sequence[Crop]) -> list[Crop | None]:
+    """Find the plate of each crop again; None where nothing is any more."""
+    return [_look(find, crop, _window(crop.detection.box)) for crop in crops]
+
+
+def _look(find: Find, crop: Crop, window: Letterbox) -> Crop | None:
+    # One at a time: engines compile for each size of a batch, and few plates are doubtful at once.
+    (plates,) = find([_part(crop.frame, window)])
+    return _closer(crop, [_in_frame(plate, window) for plate in plates])
 
 
 def _window(box: Box) -> Letterbox:
@@ -67,8 +96,10 @@ def _in_frame(plate: Detection, window: Letterbox) -> Detection:
     return replace(plate, box=(x1, y1, x2, y2), quad=(a, b, c, d))
 
 
-def _same(plate: Detection, others: Sequence[Detection]) -> Detection | None:
-    """The surest of `others` that lies where `plate` does."""
-    boxes = np.array([other.box for other in others], np.float32).reshape(-1, 4)
-    overlaps = iou(np.array([plate.box], np.float32), boxes)[0].tolist()
-    return next((other for other, part in zip(others, overlaps, strict=True) if part > SAME_PLATE_IOU), None)
+def _closer(crop: Crop, plates: Sequence[Detection]) -> Crop | None:
+    """The surest of `plates` that lies where the crop's does."""
+    boxes = np.array([plate.box for plate in plates], np.float32).reshape(-1, 4)
+    overlaps = iou(np.array([crop.detection.box], np.float32), boxes)[0].tolist()
+    here = (plate for plate, part in zip(plates, overlaps, strict=True) if part > SAME_PLATE_IOU)
+    plate = next(here, None)
+    return None if plate is None else replace(crop, detection=plate)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from threading import Lock
 
 import numpy as np
 
 from anpr_stream.config.models import DetectorSettings, PictureSettings
 from anpr_stream.interfaces import Backend, FrameBackend
-from anpr_stream.perception import closer
 from anpr_stream.types import Box, Detection, FloatArray, Frame, Quad
 from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
@@ -25,7 +25,7 @@ KEPT_INPUTS = 4
 
 
 class YoloDetector:
-    """A `PlateDetector`; takes frames of any sizes in one batch. For one thread at a time."""
+    """A `PlateDetector`; takes frames of any sizes in one batch. Threads wait for each other."""
 
     def __init__(
         self, backend: Backend, contract: DetectorContract, settings: DetectorSettings | None = None
@@ -37,6 +37,7 @@ class YoloDetector:
         self._settings = settings or DetectorSettings()
         self._heads = [f"head{stride}" for stride in contract.strides]
         self._inputs: dict[tuple[int, int], FloatArray] = {}
+        self._lock = Lock()
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Return the plates of each frame, most confident first.
@@ -44,7 +45,7 @@ class YoloDetector:
         Raises:
             BackendError: the engine failed.
         """
-        return self._detect(frames, self._settings.input_px, STRIDE_PX)
+        return self.detect_at(frames, self._settings.input_px)
 
     def search(self, frame: Frame, settings: PictureSettings | None = None) -> Iterator[list[Detection]]:
         """Search a single picture ever harder: falling thresholds, then the same in a larger input.
@@ -65,13 +66,13 @@ class YoloDetector:
                 if step:
                     yield step
 
-    def look_closer(self, frame: Frame, plates: Sequence[Detection]) -> list[Detection | None]:
-        """Find each plate again in the part of the picture around it: a truer box, or None.
+    def detect_at(self, frames: Sequence[Frame], longest_px: int) -> list[list[Detection]]:
+        """Like `detect`, with another longer side of the input.
 
         Raises:
             BackendError: the engine failed.
         """
-        return closer.look_closer(lambda parts: self._detect(parts, closer.SIZE[0], STRIDE_PX), frame, plates)
+        return self._detect(frames, longest_px, STRIDE_PX)
 
     def _detect(self, frames: Sequence[Frame], longest_px: int, step_px: int) -> list[list[Detection]]:
         """Run frames of equal input size together."""
@@ -82,8 +83,10 @@ class YoloDetector:
         for (width, height), indices in groups.items():
             batch = [frames[index] for index in indices]
             boxes = [fit(frame.width, frame.height, width, height) for frame in batch]
-            for index, plates in zip(indices, self._run(batch, boxes), strict=True):
-                found[index] = plates
+            with self._lock:
+                plates = self._run(batch, boxes)
+            for index, some in zip(indices, plates, strict=True):
+                found[index] = some
         return found
 
     def _run(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> list[list[Detection]]:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
+
+import numpy as np
 
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
 from anpr_stream.interfaces import PlateReader
 from anpr_stream.perception.characters import CharacterReader
+from anpr_stream.perception.closer import SIZE, CloserReader
 from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.perception.reader import CtcReader
 from anpr_stream.pipeline.follower import Signature
+from anpr_stream.types import Detection, Frame, PixelFormat, Planes
 from anpr_stream.vision.contract import CharactersContract, DetectorContract, NetworkContract, ReaderContract
+from anpr_stream.vision.crops import cut_crop
 
 Kind = TypeVar("Kind", bound=NetworkContract)
 
@@ -24,8 +30,8 @@ class Networks:
     """Detector and reader, ready; a context manager that frees them.
 
     Attributes:
-        detector: for one thread at a time.
-        reader: likewise.
+        detector: for any thread.
+        reader: for one thread at a time.
         loaded: the networks behind them, with the reasons for their engines.
     """
 
@@ -39,6 +45,13 @@ class Networks:
         engines = dict.fromkeys(network.backend.description for network in self.loaded)
         models = tuple((network.model.name, network.model.sha256) for network in self.loaded)
         return Signature(", ".join(engines), models)
+
+    def warm_up(self) -> None:
+        """Look and read once: engines compile when a shape first comes, and a passing car would wait."""
+        grey = Planes(PixelFormat.BGR, (np.full((SIZE[1], SIZE[0], 3), 114, np.uint8),))
+        frame = Frame("warm-up", 0, 0.0, 0.0, *SIZE, grey)
+        self.detector.detect_at([frame], SIZE[0])
+        self.reader.read([cut_crop(frame, Detection((78.0, 80.0, 178.0, 112.0), 1.0))])
 
     def close(self) -> None:
         """Free the engines; may be called twice."""
@@ -65,6 +78,10 @@ def load_networks(settings: Settings) -> Networks:
         detector = YoloDetector(finding.backend, finds, settings.detector)
         reading, reader = _load_reader(settings)
         unless_both.pop_all()
+    if settings.reader.closer_below:
+        reader = CloserReader(
+            reader, partial(detector.detect_at, longest_px=SIZE[0]), settings.reader.closer_below
+        )
     return Networks(detector, reader, (finding, reading))
 
 

@@ -14,13 +14,9 @@ from anpr_stream.pipeline.networks import Networks
 from anpr_stream.plates.formats import FormatSet, load_formats
 from anpr_stream.types import ALPHABET, Candidate, Detection, Frame, Read
 from anpr_stream.vision.crops import cut_crop
-from anpr_stream.vision.ctc import mix
 from anpr_stream.vision.geometry import iou
 
 SAME_PLATE_IOU = 0.4
-
-CERTAIN = 0.9
-"""A text with this confidence needs no closer look at its plate."""
 
 PRIOR_WEIGHT = 0.8
 """Of the formats' log prior; 0.6 to 1.2 read the same `val` photos right."""
@@ -65,33 +61,16 @@ def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[P
     formats = load_formats(settings.formats or None)
     plates: list[PicturePlate] = []
     for found in networks.detector.search(frame, settings.pictures):
-        reads = _read(frame, found, networks)
-        plates += [replace(plate, read=weighed(plate.read, formats)) for plate in reads]
+        reads = networks.reader.read([cut_crop(frame, detection) for detection in found])
+        plates += [
+            PicturePlate(each, weighed(read, formats)) for each, read in zip(found, reads, strict=True)
+        ]
         if any(_has_text(plate, sure) for plate in plates):
             break
     plates = _distinct(sorted(plates, key=lambda plate: -plate.rank))
     plates = [plate for plate in plates if _is_plate(plate, settings.pictures)]
     told = [plate for plate in plates if plate.detection.confidence >= clear or _has_text(plate, sure)]
     return told or plates[:1]
-
-
-def _read(frame: Frame, found: Sequence[Detection], networks: Networks) -> list[PicturePlate]:
-    """Read plates as they were found, and doubtful ones as a closer look shows them, too."""
-    reads = networks.reader.read([cut_crop(frame, plate) for plate in found])
-    doubtful = [index for index, read in enumerate(reads) if not read.text or read.confidence < CERTAIN]
-    again = networks.detector.look_closer(frame, [found[index] for index in doubtful])
-    seen = [(index, closer) for index, closer in zip(doubtful, again, strict=True) if closer]
-    others = networks.reader.read([cut_crop(frame, closer) for _, closer in seen])
-    told = [PicturePlate(plate, read) for plate, read in zip(found, reads, strict=True)]
-    for (index, closer), other in zip(seen, others, strict=True):
-        told[index] = PicturePlate(_between(found[index], closer), mix([reads[index], other]))
-    return told
-
-
-def _between(plate: Detection, closer: Detection) -> Detection:
-    """The corners of the closer look, and the mean of both boxes: truer than either."""
-    x1, y1, x2, y2 = ((a + b) / 2 for a, b in zip(plate.box, closer.box, strict=True))
-    return replace(closer, box=(x1, y1, x2, y2), confidence=plate.confidence)
 
 
 def weighed(read: Read, formats: FormatSet) -> Read:

@@ -57,7 +57,9 @@ def serve(config: Path, environ: Mapping[str, str] = os.environ) -> None:
     if not settings.cameras:
         raise ConfigError(f"{config}: cameras: there are none to watch", "no-cameras")
     set_up_logs(settings.service.log, environ=environ)
-    run(settings, load_networks(settings), load, take_orders(), environ)
+    networks = load_networks(settings)
+    networks.warm_up()
+    run(settings, networks, load, take_orders(), environ)
 
 
 def run(

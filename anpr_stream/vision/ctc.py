@@ -247,7 +247,7 @@ def mix(reads: Sequence[Read], max_candidates: int = 5) -> Read:
         for candidate in read.candidates:
             scores[candidate.text] = scores.get(candidate.text, 0.0) + candidate.confidence / len(reads)
     own = {read.text for read in reads}
-    text = max(own, key=lambda entry: (scores[entry], entry))
+    text = max(own, key=lambda entry: (scores.setdefault(entry, 0.0), entry))
     winners = [read for read in reads if read.text == text]
     ranked = sorted(scores, key=lambda entry: (entry != text, -scores[entry], entry))
     return Read(

@@ -4,7 +4,7 @@ import pytest
 from anpr_stream.config.models import DetectorSettings, PictureSettings
 from anpr_stream.interfaces import PlateDetector
 from anpr_stream.perception.detector import YoloDetector
-from anpr_stream.types import Detection, Frame, PixelFormat, Planes
+from anpr_stream.types import Frame, PixelFormat, Planes
 from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.letterbox import fit
 from tests.networks import ANCHORS, FakeBackend
@@ -181,16 +181,8 @@ def test_the_larger_input_can_be_left_out():
     assert len(backend.asked) == 1
 
 
-def test_a_closer_look_takes_all_plates_at_once():
-    def largest(images):
-        raw = heads(images, [(0, 15, 11, 3.0), (1, 15, 11, 2.0)])
-        raw["head8"][:, 2:4] = 9
-        return raw
-
-    backend = FakeBackend(largest)
-    plates = [Detection((x, 300.0, x + 100, 330.0), 0.5) for x in (200.0, 900.0)]
-    closer = YoloDetector(backend, CONTRACT).look_closer(frame(), plates)
-    assert [images.shape for images in backend.asked] == [(2, 3, 192, 256)]
-    assert [round(plate.confidence, 2) for plate in closer] == [0.95, 0.88]
-    centres = [(plate.box[0] + plate.box[2]) / 2 for plate in closer]
-    assert centres == pytest.approx([250 - 128 + 15.5 * 8, 950 - 128 + 15.5 * 8], abs=0.1)
+def test_another_input_can_be_asked_for():
+    plates, backend = detector((0, 15, 11, 3.0))
+    ((plate,),) = plates.detect_at([frame(256, 192)], 256)
+    assert [images.shape for images in backend.asked] == [(1, 3, 192, 256)]
+    assert (plate.box[0] + plate.box[2]) / 2 == pytest.approx(15.5 * 8)

@@ -8,8 +8,30 @@ from anpr_stream.config.load import load_settings
 from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
+from anpr_stream.perception.closer import CloserReader
+from anpr_stream.perception.reader import CtcReader
 from anpr_stream.pipeline import networks
 from tests.stubs import write_networks
+
+
+@pytest.mark.parametrize(("below", "kind"), [(0.9, CloserReader), (0.0, CtcReader)])
+def test_a_closer_look_is_a_setting(tmp_path: Path, below: float, kind: type) -> None:
+    settings = load_settings(write_networks(tmp_path))
+    reader = settings.reader.model_copy(update={"closer_below": below})
+    with networks.load_networks(settings.model_copy(update={"reader": reader})) as loaded:
+        assert type(loaded.reader) is kind
+
+
+def test_warming_up_runs_what_a_doubtful_plate_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with networks.load_networks(load_settings(write_networks(tmp_path))) as loaded:
+        shapes: list[tuple[int, ...]] = []
+        for network in loaded.loaded:
+            run = network.backend.run
+            spied = lambda images, run=run: shapes.append(images.shape) or run(images)  # noqa: E731
+            monkeypatch.setattr(network.backend, "run", spied)
+        loaded.warm_up()
+    assert shapes[0] == (1, 3, 192, 256)
+    assert (2, 3, 64, 128) in shapes
 
 
 def test_a_reader_that_cannot_be_loaded_leaves_no_detector_open(

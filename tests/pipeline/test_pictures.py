@@ -19,19 +19,15 @@ def plate(x, confidence):
 
 @dataclass
 class Steps:
-    """A detector that finds plates in steps, knows how far it was asked, and sees some moved from near."""
+    """A detector that finds plates in steps and knows how far it was asked."""
 
     steps: list
-    closer: dict = field(default_factory=dict)
     asked: int = 0
 
     def search(self, frame, settings):
         for step in self.steps:
             self.asked += 1
             yield step
-
-    def look_closer(self, frame, plates):
-        return [self.closer.get(plate.box[0]) for plate in plates]
 
 
 @dataclass
@@ -105,32 +101,6 @@ def test_an_empty_text_is_not_sure():
 def test_a_plate_found_twice_is_told_once_with_its_better_read():
     found, _ = run([[plate(10, 0.9)], [plate(12, 0.8)]], {10.0: ("AB1", 0.3), 12.0: ("AB12", 0.9)})
     assert found == [("AB12", 0.8)]
-
-
-def test_a_plate_is_read_as_found_and_as_seen_closer_and_lies_between():
-    corners = ((16.0, 52.0), (90.0, 52.0), (90.0, 72.0), (16.0, 72.0))
-    detector = Steps([[replace(plate(10, 0.9), quad=corners)]], {10.0: replace(plate(14, 0.7), quad=corners)})
-    reader = ReadsByPlace({10.0: ("AB1", 0.4), 14.0: ("AB12", 0.8)})
-    (told,) = read_picture(FRAME, Networks(detector, reader), Settings())
-    assert [(crop.detection.box[0], crop.detection.quad) for crop in reader.crops] == [
-        (10, None),
-        (14, corners),
-    ]
-    assert (told.read.text, told.read.confidence) == ("AB12", pytest.approx(0.4))
-    assert told.detection == Detection((12.0, 50.0, 92.0, 70.0), 0.9, corners)
-
-
-def test_a_certain_text_needs_no_closer_look():
-    detector = Steps([[plate(10, 0.9)]], {10.0: plate(14, 0.7)})
-    reader = ReadsByPlace({10.0: ("AB1", 0.95), 14.0: ("AB12", 0.99)})
-    (told,) = read_picture(FRAME, Networks(detector, reader), Settings())
-    assert (told.read.text, told.detection) == ("AB1", plate(10, 0.9))
-
-
-def test_a_plate_without_a_text_is_looked_at_again():
-    detector = Steps([[plate(10, 0.9)]], {10.0: plate(14, 0.7)})
-    (told,) = read_picture(FRAME, Networks(detector, ReadsByPlace({14.0: ("AB12", 0.9)})), Settings())
-    assert told.read.text == "AB12"
 
 
 def test_nothing_found():
