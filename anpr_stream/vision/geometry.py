@@ -49,8 +49,8 @@ def clip_box(box: Box, width: float, height: float) -> Box:
     )
 
 
-def touches_edge(box: Box, width: float, height: float, slack_px: float = 1.0) -> bool:
-    """Tell whether a box reaches the picture's edge, so that part of it may be missing."""
+def touches_edge(box: Box, width: float, height: float, slack_px: float) -> bool:
+    """Tell whether a box reaches within `slack_px` of the picture's edge: part of it may be missing."""
     x1, y1, x2, y2 = box
     return x1 <= slack_px or y1 <= slack_px or x2 >= width - slack_px or y2 >= height - slack_px
 

@@ -36,9 +36,10 @@ def test_crop_shows_the_plate_with_a_margin():
     assert crop.frame.planes.arrays[0] is image
 
 
-def test_a_plate_at_the_edge_is_marked():
-    crop = cut_crop(frame(noise()), Detection((0.0, 30.0, 100.0, 60.0), 0.9))
-    assert crop.quality.truncated
+@pytest.mark.parametrize(("left", "expected"), [(0.0, True), (2.9, True), (3.1, False)])
+def test_a_plate_within_a_tenth_of_its_height_of_the_edge_counts_as_cut(left, expected):
+    crop = cut_crop(frame(noise()), Detection((left, 30.0, left + 100, 60.0), 0.9))
+    assert crop.quality.truncated is expected
 
 
 def test_a_box_outside_the_frame_is_refused():

@@ -70,7 +70,7 @@ def test_clip_keeps_what_is_inside():
     [((5, 5, 30, 15), False), ((0.4, 5, 30, 15), True), ((5, 5, 39.5, 15), True), ((5, 5, 30, 20), True)],
 )
 def test_touches_edge(box, expected):
-    assert touches_edge(box, 40, 20) is expected
+    assert touches_edge(box, 40, 20, slack_px=1.0) is expected
 
 
 def test_sides_and_bounds_of_a_quad():
