@@ -14,6 +14,9 @@ FRAMES = Counter("anpr_frames", "Frames taken from a source", ["camera"], regist
 FRAMES_DROPPED = Counter(
     "anpr_frames_dropped", "Frames not looked at, by reason", ["camera", "reason"], registry=REGISTRY
 )
+LOOKS_SAVED = Counter(
+    "anpr_looks_saved", "Looks left out because the picture stood still", ["camera"], registry=REGISTRY
+)
 DETECTIONS = Counter("anpr_detections", "Plates found in frames", ["camera"], registry=REGISTRY)
 CROPS_DROPPED = Counter(
     "anpr_crops_dropped", "Crops not read, by reason", ["camera", "reason"], registry=REGISTRY

@@ -15,6 +15,15 @@ class FlowSettings(Section):
     vehicles get more reads, at more cost (1000: every frame); lower: cheaper, but a vehicle that crosses
     the picture within four looks may be missed."""
 
+    still_rate_hz: float = Field(default=3.0, gt=0, le=1000)
+    """The same while the picture of a live camera stands still; the first change brings the full rate back.
+    Lower: an idle camera costs next to nothing; higher: a vehicle that creeps unnoticed is seen sooner. As
+    high as `detect_rate_hz`: no difference."""
+
+    still_after_s: float = Field(default=3.0, gt=0, le=3600)
+    """So long after the last change the picture counts as still. Higher: a vehicle that has just stopped is
+    looked at longer at the full rate; lower: cheaper."""
+
     max_duration_s: float | None = Field(default=None, ge=0)
     """A source ends after so much stream time; null: never. For trials."""
 

@@ -19,8 +19,9 @@ from anpr_stream.tracking.cuts import CutDetector, SceneChange, thumbnail
 from anpr_stream.tracking.tracker import KalmanTracker
 from anpr_stream.tracking.visits import VisitKeeper
 from anpr_stream.tracking.zones import Places
-from anpr_stream.types import Box, Crop, Detection, Event, Frame, Image, Read, Track, TrackState
+from anpr_stream.types import Box, Crop, Detection, Event, Frame, Read, Track, TrackState
 from anpr_stream.vision.crops import cut_crop
+from anpr_stream.vision.planes import luma
 
 NOTE_EVERY_S = 300.0
 """How often what stands is noted, should the program not come to its end. Lower: more writing, higher: cars
@@ -104,7 +105,7 @@ class Follower:
         if look.detections is None:
             return []
         frame = self._last = look.frame
-        scene = self._cuts.update(frame.segment, frame.pts_s, thumbnail(_luma(frame)))
+        scene = self._cuts.update(frame.segment, frame.pts_s, thumbnail(luma(frame.search_planes)))
         tracks = self._track(frame, look.detections, scene)
         self._desk.ask(self._worth_reading(frame, tracks))
         events = self._take(frame, tracks, self._desk.arrived(), scene)
@@ -205,9 +206,3 @@ class Follower:
         plate = self._visits.plate(track.track_id)
         box = (x1 + x, y1 + y, x2 + x, y2 + y)
         return Mark(track.track_id, box, plate.text if plate else "", track.detection is not None)
-
-
-def _luma(frame: Frame) -> Image:
-    """Return a grey picture without converting: luma, or green of a BGR picture."""
-    first = frame.search_planes.arrays[0]
-    return first if first.ndim == 2 else first[:, :, 1]

@@ -1,7 +1,8 @@
 """The first half of a camera's way: frames come in and the detector looks at some of them.
 
 A recording keeps every frame and the detector works ahead of the tracker, within a bound. A live
-camera gives its newest frame when the tracker is ready for it, and the others are counted.
+camera gives its newest frame when the tracker is ready for it, and the others are counted; while its picture
+stands still the detector rests.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Protocol, TypeAlias
 
 from anpr_stream.config.flow import FlowSettings
 from anpr_stream.interfaces import Source
-from anpr_stream.metrics import FRAMES_DROPPED
+from anpr_stream.metrics import FRAMES_DROPPED, LOOKS_SAVED
 from anpr_stream.pipeline.queues import Channel, Closed, Newest
 from anpr_stream.pipeline.worker import Job, Worker
+from anpr_stream.tracking.stillness import Stillness
 from anpr_stream.types import Detection, Frame
+from anpr_stream.vision.planes import luma
 
 DetectorWorker: TypeAlias = Worker[Frame, list[Detection]]
 Detections: TypeAlias = "Future[list[list[Detection]]]"
@@ -169,6 +172,8 @@ class LiveLooks(_Pump):
         """
         self._detector = detector
         self._rate = LookRate(settings.detect_rate_hz)
+        self._still_rate = LookRate(settings.still_rate_hz)
+        self._stillness = Stillness(settings.still_after_s)
         self._idle_s = idle_s
         self._newest: Newest[Frame] = Newest()
         super().__init__(source, "camera", settings.max_duration_s)
@@ -195,9 +200,17 @@ class LiveLooks(_Pump):
             self.join()
 
     def _look(self, frame: Frame) -> Look:
-        if not self._rate.is_due(frame):
+        if not self._rate.is_due(frame) or self._may_rest(frame):
             return Look(frame, None)
         return Look(frame, self._detector.submit(Job(frame.camera, [frame])).result()[0])
+
+    def _may_rest(self, frame: Frame) -> bool:
+        """Tell whether the picture stands still and was looked at lately."""
+        is_still = self._stillness.update(frame.pts_s, luma(frame.search_planes))
+        may_rest = not self._still_rate.is_due(frame) and is_still
+        if may_rest:
+            LOOKS_SAVED.labels(frame.camera).inc()
+        return may_rest
 
     def close(self) -> None:
         """End the source."""

@@ -52,6 +52,12 @@ def full_bgr(planes: Planes) -> Image:
     return out
 
 
+def luma(planes: Planes) -> Image:
+    """Return a grey picture (H, W) uint8 without converting: luma, or green of a BGR picture."""
+    first = planes.arrays[0]
+    return first if first.ndim == 2 else first[:, :, 1]
+
+
 def crop_bgr(planes: Planes, box: Box) -> Image:
     """Cut a box out of the planes, clipped to the picture.
 

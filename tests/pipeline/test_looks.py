@@ -1,12 +1,16 @@
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from threading import Semaphore
 
+import numpy as np
 import pytest
 
 from anpr_stream.config.flow import FlowSettings
 from anpr_stream.errors import BackendError, SourceError
+from anpr_stream.metrics import LOOKS_SAVED
 from anpr_stream.pipeline.looks import DetectorWorker, LiveLooks, Look, LookRate, RecordedLooks
 from anpr_stream.pipeline.worker import FairFrames, Worker
-from anpr_stream.types import Detection, Frame
+from anpr_stream.types import Detection, Frame, PixelFormat, Planes
 from tests.pipeline.fakes import ListSource, find_plate, make_frame
 
 SETTINGS = FlowSettings(detect_rate_hz=15, frames_waiting=4)
@@ -109,6 +113,48 @@ def test_a_live_camera_gives_the_newest_frame_and_says_when_it_is_silent(detecto
     assert indices == sorted(indices)
     assert indices[-1] == 8
     assert all(found(look) in (None, look.frame.index) for look in seen)
+
+
+class StepwiseSource:
+    """Gives each frame when the one before has been looked at."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
+        self.may_go_on = Semaphore(1)
+
+    def frames(self) -> Iterator[Frame]:
+        for frame in self._frames:
+            self.may_go_on.acquire()
+            yield frame
+
+    def close(self) -> None:
+        self.may_go_on.release()
+
+
+def looks_of(detector: DetectorWorker, shown: Sequence[Frame]) -> list[bool]:
+    """For each frame of a live camera whether the detector looked at it."""
+    source = StepwiseSource(shown)
+    seen = []
+    for look in LiveLooks(source, detector, SETTINGS, idle_s=60):
+        assert look is not None
+        seen.append(look.detections is not None)
+        source.may_go_on.release()
+    return seen
+
+
+def test_the_detector_rests_while_the_picture_stands_still(detector: DetectorWorker) -> None:
+    saved = LOOKS_SAVED.labels("gate")._value.get()
+    seen = looks_of(detector, [make_frame(index, fps=15) for index in range(150)])
+    assert all(seen[:45])
+    assert sum(seen[45:]) == 105 / 5
+    assert LOOKS_SAVED.labels("gate")._value.get() - saved == 105 * 4 / 5
+
+
+def test_a_change_brings_the_detector_back_at_once(detector: DetectorWorker) -> None:
+    bright = Planes(PixelFormat.GRAY8, (np.pad(np.full((20, 20), 200, np.uint8), 14),))
+    shown = [make_frame(index, fps=15) for index in range(120)]
+    shown[101:] = [replace(frame, planes=bright, height=48, width=48) for frame in shown[101:]]
+    assert looks_of(detector, shown)[100:] == [True, *[True] * 19]
 
 
 def test_a_live_camera_that_cannot_be_opened_says_why(detector: DetectorWorker) -> None:
