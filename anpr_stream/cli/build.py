@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from anpr_stream.inference.models import find_model
+from anpr_stream.inference.models import ModelFile, find_model
 from anpr_stream.inference.tensorrt import build_ahead
+from anpr_stream.perception.closer import SIZE
+from anpr_stream.vision.contract import DetectorContract
 
 DEFAULT_NETWORKS = ["detector-cpu", "reader-cpu"]
 
@@ -60,14 +63,22 @@ def build(
     """Build TensorRT plans beforehand.
 
     They go into the cache, and their paths are printed. Every start builds what is missing by itself; this
-    does it for pictures of 16:9, the default precision and the default batch: a start finds the plans whose
-    precision and batch are its own.
+    does it for pictures of 16:9, the detector's closer looks, the default precision and the default batch: a
+    start finds the plans whose precision and batch are its own.
     Exit code 69 if TensorRT or a GPU is missing, or a network cannot be built.
     """
     files = [find_model(name) for name in networks or DEFAULT_NETWORKS]
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for file in files:
-            bar = BuildBar(progress, f"{file.name} {precision.value}")
-            path = build_ahead(file, precision.value, max_batch, target, cache, bar)
-            sys.stdout.write(f"{path}\n")
+            for size in _sizes(file):
+                bar = BuildBar(progress, f"{file.name} {size[1]}x{size[0]} {precision.value}")
+                path = build_ahead(file, precision.value, max_batch, target, cache, bar, size)
+                sys.stdout.write(f"{path}\n")
+
+
+def _sizes(file: ModelFile) -> Iterator[tuple[int, int]]:
+    """(height, width) of the inputs that a start wants: a detector also looks closer."""
+    yield file.contract.height, file.contract.width
+    if isinstance(file.contract, DetectorContract):
+        yield SIZE[1], SIZE[0]

@@ -198,6 +198,7 @@ def build_ahead(
     target: str | None,
     folder: Path | None = None,
     progress: Progress | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Path:
     """Build one network's plan into the cache and return its file: the work of `anpr-stream build`.
 
@@ -208,6 +209,7 @@ def build_ahead(
         target: a generation of GPUs (`SM86`) for TensorRT for RTX, None for this machine's GPU.
         folder: the cache, None for the user's.
         progress: told of the build's steps.
+        size: (height, width) of the input, None for the network's usual one.
 
     Raises:
         BackendError: something is missing, or the build failed.
@@ -215,4 +217,4 @@ def build_ahead(
     tensorrt = find_tensorrt() if target is None else find_tensorrt(("tensorrt_rtx",))
     gpu: DeviceInfo | str = target or open_gpu(chosen(())[0], FRAMES_PER_BATCH * max_batch).device.info
     maker = PlanMaker(tensorrt, file, precision, max_batch, PlanCache(folder), progress)
-    return maker.plan((file.contract.height, file.contract.width), gpu).path
+    return maker.plan(size or (file.contract.height, file.contract.width), gpu).path

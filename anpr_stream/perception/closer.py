@@ -12,8 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from anpr_stream.interfaces import PlateReader
-from anpr_stream.types import Box, Crop, Detection, FloatArray, Frame, PixelFormat, Planes, Read
-from anpr_stream.vision.crops import box_quad, stretch
+from anpr_stream.types import Box, Crop, Detection, Frame, Read
 from anpr_stream.vision.ctc import mix
 from anpr_stream.vision.geometry import iou
 from anpr_stream.vision.letterbox import Letterbox
@@ -29,8 +28,8 @@ LEAST_ASPECT = 2.5
 
 SAME_PLATE_IOU = 0.2
 
-Find = Callable[[Sequence[Frame]], list[list[Detection]]]
-"""Gives the plates of each frame of `SIZE`, the surest first."""
+Find = Callable[[Frame, Letterbox], Sequence[Detection]]
+"""Gives the plates in a window of a frame, in the frame's pixels, the surest first."""
 
 
 class CloserReader:
@@ -50,7 +49,8 @@ class CloserReader:
         """
         reads = self._reader.read(crops)
         doubtful = [i for i, read in enumerate(reads) if not read.text or read.confidence < self._below]
-        again = look_closer(self._find, [crops[i] for i in doubtful])
+        # One at a time: engines compile for each size of a batch, and few plates are doubtful at once.
+        again = [look_closer(self._find, crops[i]) for i in doubtful]
         seen = [(i, crop) for i, crop in zip(doubtful, again, strict=True) if crop is not None]
         others = self._reader.read([crop for _, crop in seen])
         for (i, _), other in zip(seen, others, strict=True):
@@ -58,48 +58,20 @@ class CloserReader:
         return reads
 
 
-def look_closer(find: Find, crops: Sequence[Crop]) -> list[Crop | None]:
-    """Find the plate of each crop again; None where nothing is any more."""
-    return [_look(find, crop, _window(crop.detection.box)) for crop in crops]
+def look_closer(find: Find, crop: Crop) -> Crop | None:
+    """Find a crop's plate again; None where nothing is any more."""
+    box = crop.detection.box
+    plates = find(crop.frame, window_around(box))
+    boxes = np.array([plate.box for plate in plates], np.float32).reshape(-1, 4)
+    overlaps = iou(np.array([box], np.float32), boxes)[0].tolist()
+    here = (plate for plate, part in zip(plates, overlaps, strict=True) if part > SAME_PLATE_IOU)
+    plate = next(here, None)
+    return None if plate is None else replace(crop, detection=plate)
 
 
-def _look(find: Find, crop: Crop, window: Letterbox) -> Crop | None:
-    # One at a time: engines compile for each size of a batch, and few plates are doubtful at once.
-    (plates,) = find([_part(crop.frame, window)])
-    return _closer(crop, [_in_frame(plate, window) for plate in plates])
-
-
-def _window(box: Box) -> Letterbox:
+def window_around(box: Box) -> Letterbox:
     """How the part of the picture around a plate lies in `SIZE`."""
     x1, y1, x2, y2 = box
     scale = PLATE_PX / max(x2 - x1, LEAST_ASPECT * (y2 - y1))
     left, top = (x1 + x2 - SIZE[0] / scale) / 2, (y1 + y2 - SIZE[1] / scale) / 2
     return Letterbox(*SIZE, scale, 0, 0, *SIZE, left, top)
-
-
-def _part(frame: Frame, window: Letterbox) -> Frame:
-    """The window as a frame of its own; the picture's edge is repeated where it reaches over."""
-    width, height = window.width / window.scale, window.height / window.scale
-    quad = box_quad((window.x, window.y, window.x + width, window.y + height))
-    planes = Planes(PixelFormat.BGR, (stretch(frame, quad, *SIZE),))
-    return replace(frame, width=SIZE[0], height=SIZE[1], planes=planes, preview=None)
-
-
-def _in_frame(plate: Detection, window: Letterbox) -> Detection:
-    def placed(points: Sequence[object], *shape: int) -> FloatArray:
-        return window.to_frame(np.asarray(points, np.float32).reshape(-1, 2)).reshape(shape)
-
-    x1, y1, x2, y2 = placed(plate.box, 4).tolist()
-    if plate.quad is None:
-        return replace(plate, box=(x1, y1, x2, y2))
-    a, b, c, d = ((x, y) for x, y in placed(plate.quad, 4, 2).tolist())
-    return replace(plate, box=(x1, y1, x2, y2), quad=(a, b, c, d))
-
-
-def _closer(crop: Crop, plates: Sequence[Detection]) -> Crop | None:
-    """The surest of `plates` that lies where the crop's does."""
-    boxes = np.array([plate.box for plate in plates], np.float32).reshape(-1, 4)
-    overlaps = iou(np.array([crop.detection.box], np.float32), boxes)[0].tolist()
-    here = (plate for plate, part in zip(plates, overlaps, strict=True) if part > SAME_PLATE_IOU)
-    plate = next(here, None)
-    return None if plate is None else replace(crop, detection=plate)

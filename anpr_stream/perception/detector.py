@@ -12,8 +12,9 @@ from anpr_stream.config.models import DetectorSettings, PictureSettings
 from anpr_stream.interfaces import Backend, FrameBackend
 from anpr_stream.types import Box, Detection, FloatArray, Frame, Quad
 from anpr_stream.vision.contract import DetectorContract
+from anpr_stream.vision.crops import box_quad, stretch
 from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
-from anpr_stream.vision.letterbox import STRIDE_PX, Letterbox, fit, input_size, pad
+from anpr_stream.vision.letterbox import STRIDE_PX, Letterbox, fit, input_size, pad, to_planes
 from anpr_stream.vision.planes import small_bgr
 from anpr_stream.vision.yolo import RawPlates, decode, suppress
 
@@ -45,7 +46,7 @@ class YoloDetector:
         Raises:
             BackendError: the engine failed.
         """
-        return self.detect_at(frames, self._settings.input_px)
+        return self._detect(frames, self._settings.input_px, STRIDE_PX)
 
     def search(self, frame: Frame, settings: PictureSettings | None = None) -> Iterator[list[Detection]]:
         """Search a single picture ever harder: falling thresholds, then the same in a larger input.
@@ -66,13 +67,21 @@ class YoloDetector:
                 if step:
                     yield step
 
-    def detect_at(self, frames: Sequence[Frame], longest_px: int) -> list[list[Detection]]:
-        """Like `detect`, with another longer side of the input.
+    def detect_in(self, frame: Frame, window: Letterbox) -> list[Detection]:
+        """Return the plates in a part of a frame that fills the input, most confident first.
 
         Raises:
             BackendError: the engine failed.
         """
-        return self._detect(frames, longest_px, STRIDE_PX)
+        quad, size = box_quad(window.part), (window.height, window.width)
+        with self._lock:
+            if self._frame_backend is not None:
+                outputs = self._frame_backend.run_quads([frame], np.asarray([quad], np.float32), size)
+            else:
+                batch = np.empty((1, 3, *size), np.float32)
+                to_planes(stretch(frame, quad, window.width, window.height), batch[0])
+                outputs = self._backend.run(batch)
+            return self._found(outputs, [frame], [window])[0]
 
     def _detect(self, frames: Sequence[Frame], longest_px: int, step_px: int) -> list[list[Detection]]:
         """Run frames of equal input size together."""
@@ -96,6 +105,11 @@ class YoloDetector:
             outputs = self._frame_backend.run_frames(frames, places, (boxes[0].height, boxes[0].width))
         else:
             outputs = self._backend.run(self._fill(frames, boxes))
+        return self._found(outputs, frames, boxes)
+
+    def _found(
+        self, outputs: dict[str, FloatArray], frames: Sequence[Frame], boxes: Sequence[Letterbox]
+    ) -> list[list[Detection]]:
         settings = self._settings
         plates = decode([outputs[head] for head in self._heads], self._contract, settings.threshold)
         plates = suppress(plates, settings.max_iou, settings.max_inside)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
 from anpr_stream.interfaces import PlateReader
 from anpr_stream.perception.characters import CharacterReader
-from anpr_stream.perception.closer import SIZE, CloserReader
+from anpr_stream.perception.closer import SIZE, CloserReader, window_around
 from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.perception.reader import CtcReader
 from anpr_stream.pipeline.follower import Signature
@@ -50,8 +49,9 @@ class Networks:
         """Look and read once: engines compile when a shape first comes, and a passing car would wait."""
         grey = Planes(PixelFormat.BGR, (np.full((SIZE[1], SIZE[0], 3), 114, np.uint8),))
         frame = Frame("warm-up", 0, 0.0, 0.0, *SIZE, grey)
-        self.detector.detect_at([frame], SIZE[0])
-        self.reader.read([cut_crop(frame, Detection((78.0, 80.0, 178.0, 112.0), 1.0))])
+        middle = Detection((78.0, 80.0, 178.0, 112.0), 1.0)
+        self.detector.detect_in(frame, window_around(middle.box))
+        self.reader.read([cut_crop(frame, middle)])
 
     def close(self) -> None:
         """Free the engines; may be called twice."""
@@ -79,9 +79,7 @@ def load_networks(settings: Settings) -> Networks:
         reading, reader = _load_reader(settings)
         unless_both.pop_all()
     if settings.reader.closer_below:
-        reader = CloserReader(
-            reader, partial(detector.detect_at, longest_px=SIZE[0]), settings.reader.closer_below
-        )
+        reader = CloserReader(reader, detector.detect_in, settings.reader.closer_below)
     return Networks(detector, reader, (finding, reading))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from anpr_stream.types import FloatArray, Image
+from anpr_stream.types import Box, FloatArray, Image
 
 PAD_GREY = 114
 """Value of the bars, as in training."""
@@ -40,6 +40,12 @@ class Letterbox:
     inner_height: int
     x: float = 0.0
     y: float = 0.0
+
+    @property
+    def part(self) -> Box:
+        """The window, in pixels of the frame."""
+        width, height = self.inner_width / self.scale, self.inner_height / self.scale
+        return self.x, self.y, self.x + width, self.y + height
 
     def to_frame(self, points: FloatArray) -> FloatArray:
         """Turn points (..., 2) in input pixels into pixels of the source frame."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anpr_stream.interfaces import PlateReader
-from anpr_stream.perception.closer import CloserReader, look_closer
+from anpr_stream.perception.closer import CloserReader, look_closer, window_around
 from anpr_stream.testing import make_read
 from anpr_stream.types import Detection, Frame, PixelFormat, Planes
 from anpr_stream.vision.crops import cut_crop
@@ -22,53 +22,44 @@ def crop(box=(300.0, 200.0, 400.0, 240.0), plates=()):
     return cut_crop(frame(plates), Detection(tuple(map(float, box)), 0.9))
 
 
-def bright_box(part):
-    """What a perfect detector finds: the box around the bright pixels."""
-    rows, columns = np.nonzero(part.planes.arrays[0][..., 0] > 120)
-    edges = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+def bright_box(frame, window):
+    """What a perfect detector finds: the box around the bright pixels of the window."""
+    left, top = max(0, round(window.x)), max(0, round(window.y))
+    right, bottom = (round(edge) for edge in window.part[2:])
+    rows, columns = np.nonzero(frame.planes.arrays[0][top:bottom, left:right, 0] > 120)
+    edges = columns.min() + left, rows.min() + top, columns.max() + 1 + left, rows.max() + 1 + top
     x1, y1, x2, y2 = (float(edge) for edge in edges)
-    return [Detection((x1, y1, x2, y2), 0.8, ((x1, y1), (x2, y1), (x2, y2), (x1, y2)))]
+    return [Detection((x1, y1, x2, y2), 0.8)]
 
 
 @pytest.mark.parametrize("box", [(300, 200, 340, 212), (300, 200, 500, 250), (300, 200, 360, 240)])
 def test_a_box_that_cuts_its_plate_is_put_right(box):
-    cut = (box[0] + 6, box[1] + 2, box[2], box[3])
-    (closer,) = look_closer(lambda parts: [bright_box(part) for part in parts], [crop(cut, [box])])
-    corners = [(box[x], box[y]) for x, y in ((0, 1), (2, 1), (2, 3), (0, 3))]
-    assert np.allclose(closer.detection.box, box, atol=2)
-    assert np.allclose(closer.detection.quad, corners, atol=2)
+    cut = crop((box[0] + 6, box[1] + 2, box[2], box[3]), [box])
+    closer = look_closer(bright_box, cut)
+    assert closer.detection.box == box
+    assert closer.frame is cut.frame
 
 
 @pytest.mark.parametrize(("size", "wide"), [((40, 16), 100), ((200, 50), 100), ((60, 48), 50)])
 def test_every_plate_is_seen_at_one_size(size, wide):
-    box = (300, 200, 300 + size[0], 200 + size[1])
-    seen = []
-    look_closer(lambda parts: seen.extend(parts) or [[]], [crop(box, [box])])
-    (part,) = seen
-    x1, y1, x2, y2 = bright_box(part)[0].box
-    assert (part.width, part.height) == (256, 192)
-    assert x2 - x1 == pytest.approx(wide, abs=2)
-    assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((128, 96), abs=1)
+    x, y = 300, 200
+    window = window_around((x, y, x + size[0], y + size[1]))
+    left, top, right, bottom = window.part
+    assert (window.width, window.height) == (256, 192)
+    assert (right - left) * window.scale == pytest.approx(256)
+    assert size[0] * window.scale == pytest.approx(wide)
+    assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((x + size[0] / 2, y + size[1] / 2))
 
 
 def test_the_surest_plate_in_the_same_place_counts():
-    def find(_parts):
-        elsewhere, here = (10.0, 10.0, 60.0, 40.0), (80.0, 76.0, 180.0, 116.0)
-        return [[Detection(elsewhere, 0.9), Detection(here, 0.6), Detection(here, 0.5)]]
-
-    (closer,) = look_closer(find, [crop()])
-    assert closer.detection.confidence == 0.6
-    assert np.allclose(closer.detection.box, (302, 200, 402, 240))
+    elsewhere, here = (100.0, 100.0, 200.0, 140.0), (302.0, 200.0, 402.0, 240.0)
+    found = [Detection(elsewhere, 0.9), Detection(here, 0.6), Detection(here, 0.5)]
+    closer = look_closer(lambda frame, window: found, crop())
+    assert closer.detection == Detection(here, 0.6)
 
 
 def test_what_is_no_plate_from_near_stays_away():
-    assert look_closer(lambda parts: [[] for _ in parts], [crop(), crop((0, 0, 50, 20))]) == [None, None]
-
-
-def test_the_pictures_edge_goes_on_beyond_it():
-    seen = []
-    look_closer(lambda parts: seen.extend(parts) or [[]], [crop((0, 0, 50, 20), [(0, 0, 10, 10)])])
-    assert seen[0].planes.arrays[0][0, 0].tolist() == [220, 220, 220]
+    assert look_closer(lambda frame, window: [], crop()) is None
 
 
 class ReadsByBox:
@@ -82,9 +73,10 @@ class ReadsByBox:
         return [self.texts[left] for left in self.asked[-1]]
 
 
-def near(parts):
+def near(frame, window):
     """Every plate lies 20 px farther right than it seemed."""
-    return [[Detection((98.0, 76.0, 198.0, 116.0), 0.7)] for _ in parts]
+    left, top = window.x + 98, window.y + 76
+    return [Detection((left, top, left + 100, top + 40), 0.7)]
 
 
 DOUBTFUL, SURE, BETTER = make_read("AB1", 0.5), make_read("CD2", 0.95), make_read("AB12", 0.9)
@@ -108,7 +100,7 @@ def test_a_plate_without_a_text_is_doubtful_however_sure():
 
 
 def test_a_plate_that_is_not_found_again_keeps_its_read():
-    reader = CloserReader(ReadsByBox({300: DOUBTFUL}), lambda parts: [[] for _ in parts], below=0.9)
+    reader = CloserReader(ReadsByBox({300: DOUBTFUL}), lambda frame, window: [], below=0.9)
     assert reader.read([crop()]) == [DOUBTFUL]
 
 

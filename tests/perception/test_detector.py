@@ -6,7 +6,7 @@ from anpr_stream.interfaces import PlateDetector
 from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.types import Frame, PixelFormat, Planes
 from anpr_stream.vision.contract import DetectorContract
-from anpr_stream.vision.letterbox import fit
+from anpr_stream.vision.letterbox import Letterbox, fit
 from tests.networks import ANCHORS, FakeBackend
 
 CONTRACT = DetectorContract(
@@ -130,13 +130,15 @@ class FrameTaker(FakeBackend):
     def __init__(self, answer):
         super().__init__(answer)
         self.placements = {}
+        self.cut = []
 
     def run_frames(self, frames, placements, size):
         self.placements[size] = placements
         return self.answer(np.empty((len(frames), 3, *size), np.float32))
 
     def run_quads(self, frames, quads, size):
-        raise NotImplementedError
+        self.cut.append((frames, quads, size))
+        return self.answer(np.empty((len(frames), 3, *size), np.float32))
 
 
 def test_engines_that_take_frames_get_frames_and_places():
@@ -181,8 +183,27 @@ def test_the_larger_input_can_be_left_out():
     assert len(backend.asked) == 1
 
 
-def test_another_input_can_be_asked_for():
-    plates, backend = detector((0, 15, 11, 3.0))
-    ((plate,),) = plates.detect_at([frame(256, 192)], 256)
-    assert [images.shape for images in backend.asked] == [(1, 3, 192, 256)]
-    assert (plate.box[0] + plate.box[2]) / 2 == pytest.approx(15.5 * 8)
+WINDOW = Letterbox(256, 192, 2.0, 0, 0, 256, 192, x=400.0, y=300.0)
+"""400..528 by 300..396 of the frame."""
+
+
+def test_a_part_of_a_frame_fills_the_input():
+    plates, backend = detector((0, 15, 11, 3.0), min_height_px=1)
+    whole = frame()
+    whole.planes.arrays[0][300:396, 400:528] = 255
+    (plate,) = plates.detect_in(whole, WINDOW)
+    (images,) = backend.asked
+    assert images.shape == (1, 3, 192, 256)
+    assert images[..., 1:-1, 1:-1].min() == 1
+    assert np.allclose(plate.box, (400 + 62 - 3, 300 + 46 - 1.5, 400 + 62 + 3, 300 + 46 + 1.5))
+
+
+def test_engines_that_take_frames_cut_the_part_themselves():
+    backend = FrameTaker(lambda images: heads(images, [(0, 15, 11, 3.0)]))
+    whole = frame()
+    (plate,) = YoloDetector(backend, CONTRACT, DetectorSettings(min_height_px=1)).detect_in(whole, WINDOW)
+    assert backend.asked == []
+    ((frames, quads, size),) = backend.cut
+    assert (frames, size) == ([whole], (192, 256))
+    assert quads.tolist() == [[[400, 300], [528, 300], [528, 396], [400, 396]]]
+    assert (plate.box[0] + plate.box[2]) / 2 == pytest.approx(462)
