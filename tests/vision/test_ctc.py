@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from anpr_stream.testing import make_read
 from anpr_stream.types import ALPHABET, Candidate, Read
 from anpr_stream.vision.ctc import align, beam_search, decode, decode_line, greedy_runs, mix, softmax
 
@@ -197,3 +198,9 @@ def test_mix_takes_the_text_that_most_reads_believe():
 def test_mix_of_empty_reads():
     mixed = mix([reading("", 0.9), reading("", 0.7)])
     assert (mixed.text, mixed.character_probabilities.shape) == ("", (0, 36))
+
+
+def test_a_read_without_candidates_takes_its_share_and_gives_none():
+    mixed = mix([make_read("AB1", 0.8), make_read("")])
+    assert (mixed.text, mixed.confidence) == ("AB1", pytest.approx(0.4))
+    assert mix([make_read(""), make_read("")]).text == ""
