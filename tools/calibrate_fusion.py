@@ -113,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     rng = np.random.default_rng(options.seed)
     try:
+        if options.out:
+            options.out.mkdir(parents=True, exist_ok=True)
         reader, formats = load_reader(options.reader), load_formats()
         plates = labelled_plates(options.data, "val", options.limit, options.seed)
         passes = [
@@ -126,11 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         calibration = fit_calibration([(o.features, o.is_right) for o in fit_on if o.features])
         print("by hand, on the half kept apart", *reliability(kept_apart, Calibration()), sep="\n")
         print("fitted, on the half kept apart", *reliability(kept_apart, calibration), sep="\n")
-    except (AnprError, ValueError) as error:
+        if options.out:
+            (options.out / "fusion_calibration.json").write_text(calibration.to_json())
+    except (AnprError, ValueError, OSError) as error:
         print(f"calibrate_fusion: {error}", file=sys.stderr)
         return 1
-    if options.out:
-        (options.out / "fusion_calibration.json").write_text(calibration.to_json())
     return 0
 
 

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(words)
     try:
         print("\n".join(runs[options.command](options)))
-    except (AnprError, PackError, DataError) as error:
+    except (AnprError, PackError, DataError, OSError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     return 0

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from anpr_stream.vision.geometry import iou
 from tools.label_formats import PICTURE_SUFFIXES
+from tools.sheets import write_sheet
 
 ERROR = "error"
 WARNING = "warning"
@@ -300,7 +301,7 @@ def summary(findings: Findings) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print all faults and a summary; 1 when there are errors."""
+    """Print all faults and a summary; 1 when there are errors, 2 if the sheet cannot be written."""
     parser = argparse.ArgumentParser(prog="tools.validate_dataset", description=__doc__)
     parser.add_argument("data", type=Path, help="folder of sets, each with labels.jsonl")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here")
@@ -311,7 +312,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(fault)
     print("\n".join(summary(findings)), file=sys.stderr)
     if options.sheet:
-        cv2.imwrite(str(options.sheet), contact_sheet(findings, options.count))
+        try:
+            write_sheet(options.sheet, contact_sheet(findings, options.count))
+        except OSError as error:
+            print(f"validate_dataset: {error}", file=sys.stderr)
+            return 2
     return 1 if findings.errors else 0
 
 

@@ -131,6 +131,12 @@ def test_the_command_prints_file_and_line_and_fails_on_errors(tmp_path, capsys):
     assert cv2.imread(str(sheet)) is not None
 
 
+def test_a_sheet_that_cannot_be_written_is_told_in_one_line(tmp_path, capsys):
+    write_set(tmp_path / "data" / "set", [label("images/p0.png", "train")])
+    assert validate_dataset.main([str(tmp_path / "data"), "--sheet", str(tmp_path / "no" / "s.png")]) == 2
+    assert "s.png cannot be written" in capsys.readouterr().err
+
+
 def test_warnings_alone_do_not_fail(tmp_path, capsys):
     data = write_streets(tmp_path)
     assert validate_dataset.main([str(data)]) == 0

@@ -24,6 +24,7 @@ from anpr_stream.vision.contract import CharactersContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
 from tools.evaluation.reading import ReadingReport, ReadPlate, confusions, report
 from tools.pack_data import Labelled, labelled_pictures
+from tools.sheets import write_sheet
 
 BATCH = 16
 TILE = (256, 128)
@@ -161,7 +162,7 @@ def run(options: argparse.Namespace) -> list[str]:
     network.backend.close()
     figures = report(plates)
     if options.sheet:
-        cv2.imwrite(str(options.sheet), contact_sheet(plates, pictures))
+        write_sheet(options.sheet, contact_sheet(plates, pictures))
     if options.reliability:
         draw_reliability(figures, options.reliability)
     if options.confusions:

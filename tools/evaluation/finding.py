@@ -22,6 +22,7 @@ from anpr_stream.vision.letterbox import fit, input_size
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import Found, Truth, lowest_threshold, match_picture, report
 from tools.pack_data import Labelled
+from tools.sheets import write_sheet
 from tools.training.detector_data import DataError, read_labels
 
 WEAKEST = 0.01
@@ -165,5 +166,5 @@ def run(options: argparse.Namespace) -> list[str]:
     if threshold is None:
         threshold = lowest_threshold(truths, found, FALSE_SHARE)
     if options.sheet:
-        cv2.imwrite(str(options.sheet), contact_sheet(judged, threshold))
+        write_sheet(options.sheet, contact_sheet(judged, threshold))
     return [f"{network.engine} {network.precision}", *report(truths, found, threshold).lines()]
