@@ -16,16 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from anpr_stream.config.models import InferenceSettings
+from anpr_stream.config.models import InferenceSettings, ReaderSettings
+from anpr_stream.config.schema import Settings
 from anpr_stream.errors import AnprError
-from anpr_stream.inference.select import load_network
 from anpr_stream.interfaces import PlateReader
-from anpr_stream.perception.reader import CtcReader
+from anpr_stream.pipeline.networks import load_networks
 from anpr_stream.plates.formats import FormatSet, load_formats
 from anpr_stream.tracking.calibration import Calibration, FusionFeatures, fit_calibration
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.types import Crop, Read
-from anpr_stream.vision.contract import ReaderContract
 from tools.evaluation.passes import labelled_plates, make_pass, most_frequent
 
 LOOKS = (1, 2, 3, 5, 8)
@@ -85,16 +84,14 @@ def comparison(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def load_reader(model: str) -> PlateReader:
-    """Load a CTC reader by name or path on the engine that is always there.
+    """Load the product's reader, closer looks and all, on the engine that is always there.
 
     Raises:
         ModelError: no such network, or not a reader.
         BackendError: no engine can run it.
     """
-    loaded = load_network(model, InferenceSettings(backend="onnxruntime"))
-    if not isinstance(loaded.model.contract, ReaderContract):
-        raise AnprError(f"{model} is no reader")
-    return CtcReader(loaded.backend, loaded.model.contract)
+    inference = InferenceSettings(backend="onnxruntime")
+    return load_networks(Settings(inference=inference, reader=ReaderSettings(model=model))).reader
 
 
 def parser() -> argparse.ArgumentParser:

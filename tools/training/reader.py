@@ -31,7 +31,7 @@ class ReaderSize:
 
 SIZES = {
     "reader-trial": ReaderSize(16, (16, 32, 64, 128)),
-    "reader-cpu": ReaderSize(16, (16, 32, 96, 192), dense=96, gru=160),
+    "reader-cpu": ReaderSize(16, (16, 32, 64, 128), dense=96, gru=160),
     "reader-gpu": ReaderSize(32, (64, 128, 256, 512), dense=128, gru=256),
 }
 """By name; `reader-trial` learns twice as fast as `reader-cpu`, to compare data or recipes."""
