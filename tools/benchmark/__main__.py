@@ -181,7 +181,7 @@ def _say_clip(name: str, cost: ClipCost, truth: Sequence[str]) -> None:
         f"({cost.cores_fps:.0f})"
     )
     say(
-        f"  {cost.cpu_ms:.2f} ms processor time per frame, Python besides decoding and networks "
+        f"  {cost.cpu_ms:.2f} ms processor time per frame; stages besides decoding and networks "
         f"{cost.python_ms:.2f} ms"
     )
     say(f"  read {', '.join(cost.texts) or 'nothing'}; on the plates {', '.join(truth) or 'unknown'}")

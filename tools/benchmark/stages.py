@@ -80,9 +80,11 @@ class ClipCost:
 
     @property
     def python_ms(self) -> float:
-        """Processor time per frame besides decoding and the networks."""
-        inference_ms = sum(self.stages_ms[stage] for stage in ("decode", *NETWORKS))
-        return self.cpu_ms - inference_ms
+        """Processor time per frame of all stages but decoding and the networks.
+
+        Not what is left of `cpu_ms`: a machine's speed changes more between two runs than this is.
+        """
+        return sum(ms for stage, ms in self.stages_ms.items() if stage not in ("decode", *NETWORKS))
 
 
 def clip_cost(clip: Path, settings: Settings, networks: Networks) -> ClipCost:
@@ -151,7 +153,9 @@ class _DirectDesk:
 def _staged(frames: Sequence[Frame], camera: Camera, networks: Networks) -> tuple[Meter, tuple[int, int]]:
     """Take frames through all stages one after the other; return times and numbers of frames and looks."""
     meter, rate, looks = Meter(), LookRate(camera.flow.detect_rate_hz), 0
-    way = Follower(CAMERA, camera, _DirectDesk(networks.reader.read), None, networks.signature)
+    # Looked up at each call, so that the meter sees it.
+    desk = _DirectDesk(lambda crops: networks.reader.read(crops))
+    way = Follower(CAMERA, camera, desk, None, networks.signature)
     sink = stream_sink(StringIO(), "memory", "jsonl")
     finding, reading = (network.backend for network in networks.loaded)
     places = {
