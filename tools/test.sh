@@ -19,13 +19,17 @@ if [ $# -gt 0 ]; then exec "$python" -m pytest "$@"; fi
 training=(tests/tools/training tests/tools/test_{train_characters,train_detector,train_reader,export,shrink_checkpoint}.py)
 status=0
 
-# Cameras, brokers and fuzzers run for real, and a busy machine upsets one of them now and then: what failed
-# runs once more, alone. Both runs are printed; what fails twice fails.
+# Cameras, brokers and fuzzers run for real, and a busy machine upsets one of them now and then: the files in which
+# a test failed run once more, alone; after a crash all do. Both runs are printed; what fails twice fails.
 check() {
-  if ! "$python" -m pytest "$@"; then
-    echo "once more, alone, what failed:"
-    "$python" -m pytest --last-failed "$@" || status=$?
-  fi
+  local first=0 again=("$@") log
+  log=$(mktemp)
+  "$python" -m pytest "$@" 2>&1 | tee "$log" || first=${PIPESTATUS[0]}
+  if [ "$first" -eq 1 ]; then mapfile -t again < <(grep -oP '^(FAILED|ERROR) \K[^: ]+' "$log" | sort -u); fi
+  rm "$log"
+  if [ "$first" -eq 0 ]; then return; fi
+  echo "once more, alone: ${again[*]}"
+  "$python" -m pytest "${again[@]}" || status=$?
 }
 
 check --ignore=tests/tools
