@@ -120,7 +120,7 @@ def test_a_wider_network_goes_on_with_what_the_narrow_one_misread(trained, tmp_p
 
 
 def test_another_network_to_start_from_is_refused_in_one_line(trained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(SIZES, "tiny", replace(TINY, channels=(8, 8, 8, 16)))
+    monkeypatch.setitem(SIZES, "tiny", replace(TINY, stem=16))
     other = arguments(trained, "--pretrained", str(trained / "run" / "last.pt"))
     assert train_reader.main([*other, "--out", str(tmp_path)]) == 2
     assert "last.pt: its network does not fit into the one to train: " in capsys.readouterr().err
