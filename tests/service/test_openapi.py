@@ -44,11 +44,14 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 @SCHEMA.parametrize()
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_a_described_one(case: schemathesis.Case, base_url: str) -> None:
+    # OpenAPI cannot say that `fuzzy` needs a `text` with letters.
+    excluded = [positive_data_acceptance]
+    if isinstance((case.query or {}).get("camera"), bool | int | float | str):
+        # Meant as a violation, but in an address all values are texts: it asks for a camera called true.
+        excluded.append(negative_data_rejection)
     case.call_and_validate(
         base_url=base_url,
         headers={"Authorization": f"Bearer {TOKEN}"},
         timeout=60,
-        # OpenAPI cannot say that `fuzzy` needs a `text` with letters; and in an address all values are texts:
-        # a `camera` made a boolean is a camera called true. What is refused is tested in test_http.
-        excluded_checks=[positive_data_acceptance, negative_data_rejection],
+        excluded_checks=excluded,
     )
