@@ -47,6 +47,10 @@ class Labelled:
         """Read the picture, (height, width, 3) uint8 BGR."""
         return np.asarray(cv2.imread(str(self.folder / self.line["image"]), cv2.IMREAD_COLOR), np.uint8)
 
+    def country(self, plate: dict[str, Any]) -> str:
+        """Of one of its plates: the plate's own, else the picture's, `UNKNOWN` where none is told."""
+        return plate.get("country") or self.line.get("country") or UNKNOWN
+
     def head(self) -> Record:
         """The part of a record that every kind of pack has."""
         return {
@@ -67,9 +71,8 @@ def labelled_pictures(data: Path, left_out: frozenset[str] = frozenset()) -> Ite
 
 
 def countries(labelled: Labelled) -> set[str]:
-    """Of the plates in a picture, `UNKNOWN` among them where none is told."""
-    ours = labelled.line.get("country")
-    return {plate.get("country") or ours or UNKNOWN for plate in labelled.line["plates"]}
+    """Of the plates in a picture."""
+    return {labelled.country(plate) for plate in labelled.line["plates"]}
 
 
 def plate_crop(picture: Picture, plate: dict[str, Any]) -> tuple[Picture, Record]:

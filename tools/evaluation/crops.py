@@ -66,8 +66,7 @@ def _crops_of(labelled: Labelled) -> Iterator[LabelledCrop]:
         quad = None if corners is None else tuple((float(x), float(y)) for x, y in corners)
         x1, y1, x2, y2 = (float(value) for value in plate["box"])
         crop = cut_crop(frame, Detection((x1, y1, x2, y2), 1.0, quad))  # type: ignore[arg-type]
-        country = plate.get("country") or labelled.line.get("country") or "unknown"
-        yield LabelledCrop(crop, plate["text"], country, plate.get("lines", 1))
+        yield LabelledCrop(crop, plate["text"], labelled.country(plate), plate.get("lines", 1))
 
 
 def read_crops(reader: PlateReader, crops: Iterator[LabelledCrop]) -> tuple[list[ReadPlate], list[Image]]:

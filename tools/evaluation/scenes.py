@@ -69,13 +69,12 @@ def judge(labelled: Labelled, plates: Sequence[PicturePlate], seconds: float) ->
     """Compare the plates found in a photo with its labels; labels without a text count for boxes only."""
     truths = labelled.line["plates"]
     overlaps = _overlaps([truth["box"] for truth in truths], [plate.detection.box for plate in plates])
-    country = labelled.line.get("country") or "unknown"
     results = []
     for truth, row in zip(truths, overlaps, strict=True):
         if truth.get("text"):
             overlap = row.max(initial=0.0)
             text = plates[int(row.argmax())].read.text if overlap >= LEAST_IOU else ""
-            results.append(_plate(truth, text, bool(overlap >= MIN_IOU), truth.get("country") or country))
+            results.append(_plate(truth, text, bool(overlap >= MIN_IOU), labelled.country(truth)))
     hits = overlaps.max(axis=0) >= 0.1 if len(truths) else np.zeros(len(plates), bool)
     extra = int((~hits).sum()) if labelled.line.get("complete") else 0
     known = {_alike(truth["text"]) for truth in truths if truth.get("text")}
