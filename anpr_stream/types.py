@@ -106,6 +106,11 @@ class Frame:
     preview: Planes | None = None
 
     @property
+    def moment(self) -> Moment:
+        """When the picture was taken, on both clocks."""
+        return Moment(self.pts_s, self.utc_s)
+
+    @property
     def search_planes(self) -> Planes:
         """Where to look for plates: the preview where there is one, whose size is its own.
 

@@ -160,7 +160,11 @@ class Follower:
         for reason, count in refused.items():
             CROPS_DROPPED.labels(self._camera, reason).inc(count)
         ended = self._tracker.cut() if scene.break_reason else []
+        lost = {track.track_id for track in self._tracks if track.state is TrackState.LOST}
         self._tracks = self._tracker.update(frame.pts_s, admitted)
+        for track in self._tracks:
+            if track.track_id in lost and track.detection:
+                self._budget.doubt(track.track_id)
         return ended + self._tracks
 
     def _worth_reading(self, frame: Frame, tracks: Iterable[Track]) -> list[WantedCrop]:

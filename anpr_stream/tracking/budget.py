@@ -85,6 +85,12 @@ class ReadBudget:
                 and plate.confidence >= self._settings.settled_confidence
             )
 
+    def doubt(self, track_id: int) -> None:
+        """Take that a track was out of sight: what came back may be another plate and is read again."""
+        if track_id in self._tracks:
+            self._tracks[track_id].is_settled = False
+            self._tracks[track_id].best_worth = 0.0
+
     def is_settled(self, track_id: int) -> bool:
         """Tell whether a track's text is settled, so that its crops may go first under load."""
         return track_id in self._tracks and self._tracks[track_id].is_settled

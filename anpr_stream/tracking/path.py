@@ -103,6 +103,10 @@ class Path:
             self._measure(box)
         self._turn()
 
+    def end_at(self, box: Box, moment: Moment, now_s: float) -> None:
+        """Take that it was last seen here: what followed was another plate."""
+        self.box, self.last, self.seen_s = box, moment, now_s
+
     def continue_with(self, other: Path) -> None:
         """Go on as another track of the same plate did."""
         self.box, self.velocity_px_s = other.box, other.velocity_px_s

@@ -11,8 +11,9 @@ from anpr_stream.tracking.budget import worth
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.tracking.memory import Past
 from anpr_stream.tracking.path import Path, height
+from anpr_stream.tracking.strangers import Reading, Strangers
 from anpr_stream.tracking.zones import Places
-from anpr_stream.types import Box, Crop, Frame, FusedRead, ListHit, Moment, Read, Track, TrackState
+from anpr_stream.types import Box, Crop, Frame, FusedRead, ListHit, Moment, Track, TrackState
 
 _SHORT_S = 0.5
 """Text that stood still for less time before a moving scene may be a plate."""
@@ -106,10 +107,10 @@ class Visit:
 
     Args:
         camera: name of the camera.
-        track: its first track.
-        moment: of the first detection.
-        now_s: the same on the keeper's clock.
+        track_id: of its first track.
+        path: its way, just begun.
         fusion: for its reads, still empty.
+        strangers: for reads of another vehicle, still empty.
         settings: all rules.
 
     Attributes:
@@ -117,6 +118,7 @@ class Visit:
         track_id: its newest track.
         path: its way.
         fusion: its reads.
+        strangers: reads that contradict them.
         evidence: of its crops.
         shot: its best crop.
         told: what the last event told, None before the first.
@@ -133,29 +135,31 @@ class Visit:
     def __init__(
         self,
         camera: str,
-        track: Track,
-        moment: Moment,
-        now_s: float,
+        track_id: int,
+        path: Path,
         fusion: Fusion,
+        strangers: Strangers,
         settings: TrackingSettings,
     ) -> None:
         self._settings = settings
-        self.visit_id = visit_id(camera, moment, track.track_id)
-        self.track_id = track.track_id
-        self.path = Path(track.box, moment, now_s, settings.visits)
+        self.visit_id = visit_id(camera, path.first, track_id)
+        self.track_id = track_id
+        self.path = path
         self.fusion = fusion
+        self.strangers = strangers
         self.evidence = Evidence()
         self.frame_index = 0
         self.shot: Shot | None = None
         self.told: Told | None = None
         self.told_plate: FusedRead | None = None
-        self.told_s = now_s
+        self.told_s = path.first_s
         self.revision = 0
         self.hits: tuple[ListHit, ...] = ()
         self.matched: tuple[FusedRead, tuple[str, ...]] | None = None
         self.contested: str | None = None
         self.silenced: str | None = None
         self.repeats: Past | None = None
+        self._last_own: tuple[Box, Moment, float] | None = None
         self._static_s = 0.0
         self._suspect_until_s = float("-inf")
         self._agreed: tuple[str, float] | None = None
@@ -208,8 +212,8 @@ class Visit:
         self.evidence.hits += 1
         self.evidence.surest = max(self.evidence.surest, track.detection.confidence)
         self.evidence.highest_px = max(self.evidence.highest_px, height(track.box))
-        moment, size = Moment(frame.pts_s, frame.utc_s), (frame.width, frame.height)
-        self.path.follow(track.box, track.velocity_px_s, moment, now_s, size, places)
+        size = frame.width, frame.height
+        self.path.follow(track.box, track.velocity_px_s, frame.moment, now_s, size, places)
 
     def note_motion(self, motion: float | None, now_s: float, step_s: float) -> None:
         """Take how much of the scene moved; text that does not move along is part of the picture."""
@@ -227,19 +231,38 @@ class Visit:
         self._static_s += self._settings.visits.burned_in_after_s / 2
         self._suspect_until_s = now_s + _RECENT_S
 
-    def take(self, crop: Crop, read: Read, other_boxes: tuple[Box, ...], now_s: float) -> None:
-        """Take one of its reads."""
+    def take(self, reading: Reading, now_s: float) -> None:
+        """Take one of its track's reads; one that contradicts its text waits until others decide."""
+        known = self.text_now() or self.told_plate
+        for each in self.strangers.sort(known.text, reading) if known else [reading]:
+            self._take(each, now_s)
+
+    def take_waiting(self, now_s: float) -> None:
+        """Take the reads that wait: nothing proved them to be of another vehicle."""
+        for reading in self.strangers.release():
+            self._take(reading, now_s)
+
+    def part(self) -> list[Reading]:
+        """End where it was last read itself; return the reads of the vehicle that has its track now."""
+        if self._last_own:
+            self.path.end_at(*self._last_own)
+        return self.strangers.release()
+
+    def _take(self, reading: Reading, now_s: float) -> None:
+        crop, read = reading.crop, reading.read
+        self._last_own = crop.detection.box, crop.frame.moment, reading.seen_s
         self.fusion.add(read, crop.quality)
         self.evidence.read += 1
         self.evidence.whole += not crop.quality.truncated
         self.evidence.sharpest = max(self.evidence.sharpest, crop.quality.sharpness)
         value = worth(crop.quality, self._settings.fusion) * (0.5 + read.confidence / 2)
-        self._keep_better(Shot(crop, read.text, value, other_boxes))
+        self._keep_better(Shot(crop, read.text, value, reading.other_boxes))
         self._note_agreement(now_s)
 
     def absorb(self, other: Visit, now_s: float) -> None:
         """Take over another visit that turned out to be this one; the other must not be used again."""
         self.fusion.merge(other.fusion)
+        self._last_own = other._last_own or self._last_own
         self.track_id, self.frame_index = other.track_id, other.frame_index
         self.path.continue_with(other.path)
         self.evidence.join(other.evidence)

@@ -13,7 +13,8 @@ from anpr_stream.tracking.calibration import Calibration
 from anpr_stream.tracking.cuts import STILL, SceneChange
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.tracking.memory import PlaceMemory, noted
-from anpr_stream.tracking.path import distance_heights, height
+from anpr_stream.tracking.path import Path, distance_heights, height
+from anpr_stream.tracking.strangers import Reading, Strangers
 from anpr_stream.tracking.visit import Told, Visit
 from anpr_stream.tracking.zones import Places
 from anpr_stream.types import (
@@ -24,10 +25,10 @@ from anpr_stream.types import (
     Frame,
     FusedRead,
     ListHit,
-    Moment,
     Read,
     Remembered,
     Track,
+    TrackState,
 )
 
 _ONE_PLATE_HEIGHTS = 1.5
@@ -85,7 +86,8 @@ class VisitKeeper:
         self._lists = lists
         self._calibration = calibration
         self._places = Places(self._settings.places)
-        self._memory = PlaceMemory(self._settings.visits, confusions or Confusions())
+        self._confusions = confusions or Confusions()
+        self._memory = PlaceMemory(self._settings.visits, self._confusions)
         self._remembered = remembered
         self._crowd = _Crowd()
         self._visits: list[Visit] = []
@@ -136,9 +138,9 @@ class VisitKeeper:
         return events
 
     def plate(self, track_id: int) -> FusedRead | None:
-        """Return what the reads of a live track say so far, told or not."""
+        """Return what the reads of a live track say so far, told or not; None while they contradict it."""
         visit = self._by_track.get(track_id)
-        return visit.plate if visit else None
+        return visit.plate if visit and not visit.strangers else None
 
     def remembered(self) -> tuple[Remembered, ...]:
         """Return what a later keeper must know so as not to tell again what stands or was just here."""
@@ -152,8 +154,8 @@ class VisitKeeper:
     def take_counts(self) -> Counter[str]:
         """Return, and set to zero, how often nothing was told, by reason.
 
-        `late_read`, `unconfirmed`, `too_short`, `doubtful`, `unread`, `joined`, `revisit`, `parked`,
-        `burned_in`.
+        `late_read`, `taken_over`, `unconfirmed`, `too_short`, `doubtful`, `unread`, `joined`, `revisit`,
+        `parked`, `burned_in`.
         """
         counts, self._counts = self._counts, Counter()
         return counts
@@ -170,13 +172,14 @@ class VisitKeeper:
         if visit is None:
             if track.detection is None:
                 return
-            visit = self._begin(track, frame)
+            visit = self._begin(track, frame, self._now_s)
         visit.see(track, frame, self._now_s, self._places)
 
-    def _begin(self, track: Track, frame: Frame) -> Visit:
+    def _begin(self, track: Track, frame: Frame, now_s: float) -> Visit:
+        path = Path(track.box, frame.moment, now_s, self._settings.visits)
         fusion = Fusion(self._formats, self._settings.fusion, self._calibration)
-        moment = Moment(frame.pts_s, frame.utc_s)
-        visit = Visit(self._camera, track, moment, self._now_s, fusion, self._settings)
+        strangers = Strangers(self._confusions, self._settings.visits.revisit_distance)
+        visit = Visit(self._camera, track.track_id, path, fusion, strangers, self._settings)
         if self._memory.is_burned_in(track.box):
             visit.silenced = "burned_in"
         self._visits.append(visit)
@@ -191,9 +194,26 @@ class VisitKeeper:
             if visit is None:
                 self._counts["late_read"] += 1
             else:
-                visit.take(crop, read, self._crowd.others(crop), self._now_s)
+                visit.take(Reading(crop, read, self._crowd.others(crop), self._time_of(crop)), self._now_s)
+                if visit.strangers.are_another:
+                    visit = self._part(visit)
                 changed[visit.visit_id] = visit
         return list(changed.values())
+
+    def _time_of(self, crop: Crop) -> float:
+        """Return the time of a crop's frame on the keeper's clock: its read may have come later."""
+        return self._now_s - max(0.0, (self._pts_s or 0.0) - crop.frame.pts_s)
+
+    def _part(self, visit: Visit) -> Visit:
+        """Begin the visit of another vehicle that took over the track of this one."""
+        readings = visit.part()
+        tracks = [_track_of(reading.crop) for reading in readings]
+        other = self._begin(tracks[0], readings[0].crop.frame, readings[0].seen_s)
+        for track, reading in zip(tracks, readings, strict=True):
+            other.see(track, reading.crop.frame, reading.seen_s, self._places)
+            other.take(reading, self._now_s)
+        self._counts["taken_over"] += 1
+        return other
 
     def _relate(self, visit: Visit) -> None:
         """Find out whether a visit whose text is new or changed belongs to another one."""
@@ -233,6 +253,7 @@ class VisitKeeper:
         if younger.told is not None and older.told is not None:
             return False
         kept, gone = (older, younger) if younger.told is None else (younger, older)
+        gone.take_waiting(self._now_s)
         kept.absorb(gone, self._now_s)
         self._by_track = {track: kept if v is gone else v for track, v in self._by_track.items()}
         self._visits.remove(gone)
@@ -284,6 +305,7 @@ class VisitKeeper:
 
     def _close(self, visit: Visit) -> list[Event]:
         """End a visit and return its `final`, unless nothing of it is to be told."""
+        visit.take_waiting(self._now_s)
         self._visits.remove(visit)
         self._by_track = {track: v for track, v in self._by_track.items() if v is not visit}
         is_burned_in = visit.silenced == "burned_in" or visit.was_burned_in
@@ -350,7 +372,7 @@ class VisitKeeper:
             quad=detection.quad if detection else None,
             plate_height_px=shot.crop.quality.height_px if shot else height(path.box),
             frame_index=frame.index if frame else visit.frame_index,
-            read_at=Moment(frame.pts_s, frame.utc_s) if frame else path.last,
+            read_at=frame.moment if frame else path.last,
             list_hits=visit.hits if plate else (),
             other_boxes=shot.other_boxes if shot else (),
             crop=shot.crop if shot else None,
@@ -358,6 +380,14 @@ class VisitKeeper:
         visit.told, visit.told_plate, visit.told_s = told, plate, self._now_s
         visit.revision += 1
         return event
+
+
+def _track_of(crop: Crop) -> Track:
+    """Return the track of a crop as it stood in the crop's frame."""
+    pts_s = crop.frame.pts_s
+    return Track(
+        crop.track_id, TrackState.CONFIRMED, crop.detection.box, (0.0, 0.0), crop.detection, pts_s, pts_s, 1
+    )
 
 
 def _claim(visit: Visit) -> tuple[bool, int, float]:

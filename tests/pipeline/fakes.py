@@ -81,16 +81,16 @@ def find_plate(frames: Sequence[Frame]) -> list[list[Detection]]:
 
 
 class InstantDesk:
-    """Reads every crop at once, always as the same text."""
+    """Reads every crop at once, as the text that it is told."""
 
     def __init__(self, text: str = "AB12CDE") -> None:
-        self._text = text
+        self.text = text
         self._arrived: list[tuple[Crop, Read]] = []
         self.asked: list[WantedCrop] = []
 
     def ask(self, wanted: Sequence[WantedCrop]) -> None:
         self.asked += wanted
-        self._arrived += [(entry.crop, make_read(self._text)) for entry in wanted]
+        self._arrived += [(entry.crop, make_read(self.text)) for entry in wanted]
 
     def arrived(self) -> list[tuple[Crop, Read]]:
         found, self._arrived = self._arrived, []

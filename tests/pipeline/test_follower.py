@@ -73,6 +73,19 @@ def test_crops_are_asked_for_until_a_text_is_settled() -> None:
     assert {entry.crop.track_id for entry in desk.asked} == {desk.asked[0].crop.track_id}
 
 
+def test_another_plate_where_a_settled_one_was_lost_from_sight_is_another_visit() -> None:
+    desk = InstantDesk()
+    follower = Follower("gate", CameraSettings(), desk)
+    events = []
+    for index in range(60):
+        desk.text = "AB12CDE" if index < 30 else "XYZ98765"
+        events += follower.follow(Look(road_frame(index), [] if 30 <= index < 36 else [plate_at(index)]))
+    events += follower.end()
+    assert {entry.crop.track_id for entry in desk.asked} == {1}
+    finals = [event.plate.text for event in events if event.kind is EventKind.FINAL and event.plate]
+    assert finals == ["AB12CDE", "XYZ98765"]
+
+
 def test_marks_follow_the_plate_on_frames_that_were_not_looked_at() -> None:
     follower = Follower("gate", CameraSettings(), InstantDesk())
     assert follower.marks(road_frame(0)) == []

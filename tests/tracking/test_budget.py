@@ -91,6 +91,17 @@ def test_reads_that_disagree_later_open_the_budget_again() -> None:
     assert budget.refusal(1, 1.0, GOOD) is None
 
 
+def test_a_plate_that_was_out_of_sight_is_read_again() -> None:
+    budget = ReadBudget()
+    budget.refusal(1, 0.0, GOOD)
+    budget.learn(1, SETTLED)
+    budget.doubt(1)
+    assert not budget.is_settled(1)
+    assert budget.refusal(1, 0.2, GOOD) is None
+    budget.doubt(2)
+    assert budget.refusal(2, 0.0, GOOD) is None
+
+
 def test_a_forgotten_track_leaves_nothing_and_an_unknown_one_is_ignored() -> None:
     budget = ReadBudget()
     budget.learn(7, SETTLED)
