@@ -18,6 +18,9 @@ from anpr_stream.vision.geometry import iou
 
 SAME_PLATE_IOU = 0.4
 
+CUT_OUT_PX = 320
+"""A picture no wider than this is often a plate that somebody cut out."""
+
 PRIOR_WEIGHT = 0.8
 """Of the formats' log prior; 0.6 to 1.2 read the same `val` photos right."""
 
@@ -52,25 +55,62 @@ def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[P
 
     The search goes on, with weaker plates and then a larger input, until a text is sure. Doubtful plates are
     told only with a sure text, or the best of them where there is nothing else; what has no legible text must
-    be a plate beyond doubt.
+    be a plate beyond doubt. A picture may be a plate that was cut out already: a small one is read as a whole
+    first, a larger one when the search gave no sure text.
 
     Raises:
         BackendError: an engine failed.
     """
-    sure, clear = settings.pictures.sure, max(settings.pictures.thresholds)
-    formats = load_formats(settings.formats or None)
+    sure, formats = settings.pictures.sure, load_formats(settings.formats or None)
+    whole = None
+    if frame.width <= CUT_OUT_PX:
+        whole = _read_as_one_plate(frame, networks, formats, settings)
+        if whole and _has_text(whole, sure):
+            return [whole]
     plates: list[PicturePlate] = []
     for found in networks.detector.search(frame, settings.pictures):
-        reads = networks.reader.read([cut_crop(frame, detection) for detection in found])
-        plates += [
-            PicturePlate(each, weighed(read, formats)) for each, read in zip(found, reads, strict=True)
-        ]
+        plates += _read(frame, found, networks, formats)
         if any(_has_text(plate, sure) for plate in plates):
             break
-    plates = _distinct(sorted(plates, key=lambda plate: -plate.rank))
-    plates = [plate for plate in plates if _is_plate(plate, settings.pictures)]
-    told = [plate for plate in plates if plate.detection.confidence >= clear or _has_text(plate, sure)]
-    return told or plates[:1]
+    else:
+        whole = whole or _read_as_one_plate(frame, networks, formats, settings)
+    told = _worth_telling(plates, settings.pictures)
+    # A plate that was found has the better box.
+    if whole and not any(plate.read.text == whole.read.text or plate.rank >= whole.rank for plate in told):
+        return [whole]
+    return told
+
+
+def _read(
+    frame: Frame, found: Sequence[Detection], networks: Networks, formats: FormatSet
+) -> list[PicturePlate]:
+    reads = networks.reader.read([cut_crop(frame, detection) for detection in found])
+    return [PicturePlate(each, weighed(read, formats)) for each, read in zip(found, reads, strict=True)]
+
+
+def _read_as_one_plate(
+    frame: Frame, networks: Networks, formats: FormatSet, settings: Settings
+) -> PicturePlate | None:
+    """Read all of a picture as one plate; None if it is none.
+
+    No detector speaks for it: its text must be legible and hold a digit, as words on signs do not.
+    """
+    if frame.height < settings.tracking.budget.min_plate_height_px:
+        return None
+    box = (0.0, 0.0, float(frame.width), float(frame.height))
+    (plate,) = _read(frame, [Detection(box, 1.0)], networks, formats)
+    if not _has_text(plate, settings.pictures.legible) or plate.read.text.isalpha():
+        return None
+    return replace(plate, detection=Detection(box, plate.read.confidence))
+
+
+def _worth_telling(plates: Sequence[PicturePlate], settings: PictureSettings) -> list[PicturePlate]:
+    """Return the plates to tell, each once, the surest first."""
+    clear = max(settings.thresholds)
+    ranked = _distinct(sorted(plates, key=lambda plate: -plate.rank))
+    ranked = [plate for plate in ranked if _is_plate(plate, settings)]
+    told = [p for p in ranked if p.detection.confidence >= clear or _has_text(p, settings.sure)]
+    return told or ranked[:1]
 
 
 def weighed(read: Read, formats: FormatSet) -> Read:

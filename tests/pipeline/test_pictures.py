@@ -11,6 +11,7 @@ from anpr_stream.types import ALPHABET, Candidate, Detection, Frame, PixelFormat
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)
 FRAME = Frame("p", 0, 0.0, 0.0, 400, 200, Planes(PixelFormat.BGR, (IMAGE,)))
+SMALL = replace(FRAME, width=200, height=100, planes=Planes(PixelFormat.BGR, (IMAGE[:100, :200],)))
 
 
 def plate(x, confidence):
@@ -49,9 +50,9 @@ def read(text, confidence):
     return Read(text, confidence, rows, (len(text),), (Candidate(text, confidence),))
 
 
-def run(steps, texts):
+def run(steps, texts, frame=FRAME):
     detector, reader = Steps(steps), ReadsByPlace(texts)
-    plates = read_picture(FRAME, Networks(detector, reader), Settings())
+    plates = read_picture(frame, Networks(detector, reader), Settings())
     return [(entry.read.text, entry.detection.confidence) for entry in plates], detector.asked
 
 
@@ -101,6 +102,29 @@ def test_an_empty_text_is_not_sure():
 def test_a_plate_found_twice_is_told_once_with_its_better_read():
     found, _ = run([[plate(10, 0.9)], [plate(12, 0.8)]], {10.0: ("AB1", 0.3), 12.0: ("AB12", 0.9)})
     assert found == [("AB12", 0.8)]
+
+
+def test_a_small_picture_is_read_as_one_plate_first():
+    found, asked = run([[plate(10, 0.9)]], {0.0: ("AB1", 0.7), 10.0: ("B1", 0.9)}, SMALL)
+    assert (found, asked) == ([("AB1", 0.7)], 0)
+
+
+def test_a_large_picture_is_read_as_one_plate_where_the_search_gave_no_sure_text():
+    found, asked = run([[plate(10, 0.3)]], {0.0: ("AB1", 0.7), 10.0: ("B1", 0.2)})
+    assert (found, asked) == ([("AB1", 0.7)], 1)
+    assert run([[plate(10, 0.9)]], {0.0: ("AB1", 0.9), 10.0: ("B1", 0.7)}) == ([("B1", 0.9)], 1)
+
+
+@pytest.mark.parametrize("frame", [FRAME, SMALL], ids=["large", "small"])
+def test_a_plate_that_was_found_is_better_than_the_whole_picture_with_its_text_or_a_worse_one(frame):
+    assert run([[plate(10, 0.3)]], {0.0: ("AB1", 0.5), 10.0: ("AB1", 0.2)}, frame)[0] == [("AB1", 0.3)]
+    assert run([[plate(10, 0.9)]], {0.0: ("XY7", 0.4), 10.0: ("AB1", 0.5)}, frame)[0] == [("AB1", 0.9)]
+
+
+@pytest.mark.parametrize("frame", [FRAME, SMALL], ids=["large", "small"])
+def test_words_and_illegible_text_make_no_plate_of_a_whole_picture(frame):
+    assert run([], {0.0: ("TRUCK", 0.9)}, frame)[0] == []
+    assert run([], {0.0: ("AB1", 0.05)}, frame)[0] == []
 
 
 def test_nothing_found():

@@ -1,10 +1,13 @@
-"""`evaluate scenes`: whole photos through search and reading, as `anpr-stream read` does it."""
+"""`evaluate scenes`: pictures through search and reading, as `anpr-stream read` does it.
+
+Whole photos, or plates that somebody cut out of them (`--kind crop`).
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -125,18 +128,16 @@ def _shares(plates: Sequence[PlateResult]) -> str:
     return f"{len(plates):5} found {found:5.1f} %  read {right:5.1f} %  with O=0 and I=1 {alike:5.1f} %"
 
 
-def photos(data: Path, splits: Sequence[str]) -> Iterator[Labelled]:
-    """Yield the labelled street scenes of some splits."""
+def photos(data: Path, splits: Sequence[str], kind: str = "scene") -> Iterator[Labelled]:
+    """Yield the labelled pictures of a kind of some splits."""
     for labelled in labelled_pictures(data):
-        if labelled.line["kind"] == "scene" and labelled.line["split"] in splits:
+        if labelled.line["kind"] == kind and labelled.line["split"] in splits:
             yield labelled
 
 
-def read_all(
-    data: Path, splits: Sequence[str], networks: Networks, settings: Settings
-) -> Iterator[PictureResult]:
-    """Search and read every photo."""
-    for labelled in photos(data, splits):
+def read_all(pictures: Iterable[Labelled], networks: Networks, settings: Settings) -> Iterator[PictureResult]:
+    """Search and read every picture."""
+    for labelled in pictures:
         frame = picture_frame(labelled.picture(), labelled.line["image"])
         began_s = perf_counter()
         plates = read_picture(frame, networks, settings)
@@ -147,6 +148,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `evaluate scenes`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of sets, each with a labels.jsonl")
     parser.add_argument("--split", action="append", choices=("train", "val", "test"), help="default: val")
+    parser.add_argument(
+        "--kind", choices=("scene", "crop"), default="scene", help="whole photos (default), or cut-out plates"
+    )
     parser.add_argument("--config", type=Path, help="settings file; defaults without one")
 
 
@@ -154,5 +158,6 @@ def run(options: argparse.Namespace) -> list[str]:
     """Read all photos and return the report's lines."""
     settings = for_pictures(load_settings(options.config) if options.config else Settings())
     with load_networks(settings) as networks:
-        results = list(read_all(options.data, options.split or ["val"], networks, settings))
+        pictures = photos(options.data, options.split or ["val"], options.kind)
+        results = list(read_all(pictures, networks, settings))
         return [networks.signature.backend, *lines(results)]

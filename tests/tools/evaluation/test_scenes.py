@@ -72,7 +72,10 @@ def test_a_photo_without_any_box_is_a_miss() -> None:
     assert "found   0.0 %" in "\n".join(lines([judge(labelled({"box": BOX, "text": "AB123"}), [], 0.1)]))
 
 
-def test_photos_go_through_search_and_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", ["scene", "crop"])
+def test_pictures_go_through_search_and_reading(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "data" / "stub_scenes"
     folder.mkdir(parents=True)
     cv2.imwrite(str(folder / "a.png"), scene(20))
@@ -80,7 +83,7 @@ def test_photos_go_through_search_and_reading(tmp_path: Path, capsys: pytest.Cap
         "image": "a.png",
         "width": 640,
         "height": 360,
-        "kind": "scene",
+        "kind": kind,
         "country": "gb",
         "split": "val",
         "source": "stub",
@@ -89,5 +92,8 @@ def test_photos_go_through_search_and_reading(tmp_path: Path, capsys: pytest.Cap
     }
     (folder / "labels.jsonl").write_text(json.dumps(line) + "\n")
     settings = write_networks(tmp_path)
-    assert main(["scenes", "--data", str(tmp_path / "data"), "--config", str(settings)]) == 0
+    options = ["--data", str(tmp_path / "data"), "--config", str(settings)]
+    assert main(["scenes", *options, "--kind", kind]) == 0
     assert "1 found 100.0 %  read 100.0 %" in capsys.readouterr().out
+    assert main(["scenes", *options, "--kind", "crop" if kind == "scene" else "scene"]) == 0
+    assert "0 photos, 0 plates with a text" in capsys.readouterr().out
