@@ -252,6 +252,7 @@ class FusedRead:
         reads: number of reads that took part.
         agreeing_reads: number of them whose own text is `text`, or `raw_text` before its repair.
         line_lengths: number of characters of each line of `text`, one or two entries.
+        surest_read: confidence of the surest of the agreeing reads.
     """
 
     text: str
@@ -264,6 +265,7 @@ class FusedRead:
     reads: int
     agreeing_reads: int
     line_lengths: tuple[int, ...] = ()
+    surest_read: float = 1.0
 
 
 class EventKind(Enum):

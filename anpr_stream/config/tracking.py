@@ -130,6 +130,9 @@ class VisitSettings(Section):
     """Reads that must agree before a text is told. 1 tells each read at once, also wrong ones."""
     min_confidence: Share = 0.5
     """Fused confidence below which a text is not told (the visit then ends unread)."""
+    min_read_confidence: Share = 0.2
+    """A text that no single read is so sure of is not told, however many agree: reads of a thing that stands
+    still repeat each other's faults. Too high: far plates end unread; too low: emblems get a text."""
     lone_confidence: Share = 0.8
     """A visit with fewer agreeing reads is told at its end if its confidence reaches this."""
     new_after_s: float = Field(default=0.15, ge=0.0)

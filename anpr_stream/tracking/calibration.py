@@ -32,7 +32,7 @@ class FusionFeatures:
         weakest: log odds of its least certain character.
         agreement: share of the reads' weight that spells the text, 0..1.
         evidence: log(1 + weight of all reads).
-        own: log odds of the mean confidence of the agreeing reads, -6 without one.
+        own: log odds of the confidence of the surest agreeing read, -6 without one.
         known: 1 if a plate format knows the text.
     """
 

@@ -129,6 +129,7 @@ class Fusion:
             reads=sum(variant.reads for variant in variants),
             agreeing_reads=sum(variant.reads for variant in agreeing),
             line_lengths=profile.line_lengths(spelled),
+            surest_read=_surest(agreeing),
         )
         return _Fused(plate, features)
 
@@ -145,7 +146,7 @@ class Fusion:
             weakest=log_odds(min(characters)),
             agreement=weight / total,
             evidence=math.log1p(total),
-            own=log_odds(sum(variant.own for variant in agreeing) / weight if agreeing else 0.0),
+            own=log_odds(_surest(agreeing)),
             known=float(repairs[0].format is not None),
         )
 
@@ -180,6 +181,10 @@ def _spelling(posterior: Logs, mask: Mask) -> FloatArray:
 
 def _character_confidences(text: str, columns: Logs) -> tuple[float, ...]:
     return tuple(float(row[ALPHABET.index(character)]) for row, character in zip(columns, text, strict=True))
+
+
+def _surest(agreeing: Sequence[Variant]) -> float:
+    return max((variant.surest for variant in agreeing), default=0.0)
 
 
 def _shares(repairs: Sequence[Repair]) -> list[float]:

@@ -35,7 +35,7 @@ class Variant:
         is_truncated: the picture's edge cut the plate.
         logs: (L, 37) log likelihoods of the reads, weighted and added up.
         weight: sum of the reads' weights.
-        own: sum of weight times the read's own confidence.
+        surest: largest confidence of a read in itself.
         best: weight of the heaviest read.
         reads: their number.
         lines: weight by line lengths.
@@ -45,7 +45,7 @@ class Variant:
     is_truncated: bool
     logs: Logs
     weight: float
-    own: float
+    surest: float
     best: float
     reads: int = 1
     lines: Counter[tuple[int, ...]] = field(default_factory=Counter)
@@ -63,7 +63,7 @@ class Variant:
             is_truncated=quality.truncated,
             logs=weight * np.log(likelihood + settings.smoothing / (GAP + 1)),
             weight=weight,
-            own=weight * read.confidence,
+            surest=read.confidence,
             best=weight,
             lines=Counter({read.line_lengths: weight}),
         )
@@ -72,7 +72,7 @@ class Variant:
         """Add further reads of the same text."""
         self.logs = self.logs + other.logs
         self.weight += other.weight
-        self.own += other.own
+        self.surest = max(self.surest, other.surest)
         self.best = max(self.best, other.best)
         self.reads += other.reads
         self.lines.update(other.lines)

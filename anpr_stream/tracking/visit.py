@@ -273,7 +273,7 @@ class Visit:
     def text_now(self) -> FusedRead | None:
         """Return the text if enough reads agree on it to tell it."""
         plate, settings = self.plate, self._settings.visits
-        if plate is None or self.fusion.is_truncated:
+        if plate is None or self.fusion.is_truncated or not self._is_legible(plate):
             return None
         agreeing = settings.twin_agreeing if self.is_contested else settings.min_agreeing
         confidence = settings.twin_confidence if self.is_contested else settings.min_confidence
@@ -284,7 +284,8 @@ class Visit:
         plate = self.plate
         if self.told is not None:
             return plate or self.told_plate
-        is_sure = plate is not None and plate.confidence >= self._settings.visits.lone_confidence
+        least = self._settings.visits.lone_confidence
+        is_sure = plate is not None and plate.confidence >= least and self._is_legible(plate)
         is_lone = is_sure and not self.fusion.is_truncated and not self.is_contested
         return plate if is_lone else self.text_now()
 
@@ -319,6 +320,10 @@ class Visit:
     def _looks_burned_in(self, now_s: float) -> bool:
         """Tell whether to wait: while the camera moves, or may, and the text has not, it may be burned in."""
         return now_s <= self._suspect_until_s
+
+    def _is_legible(self, plate: FusedRead) -> bool:
+        """Tell whether the reader itself was ever somewhat sure of the text."""
+        return plate.surest_read >= self._settings.visits.min_read_confidence
 
     def _note_agreement(self, now_s: float) -> None:
         plate = self.text_now()
