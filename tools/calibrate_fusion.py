@@ -18,7 +18,6 @@ import numpy as np
 
 from anpr_stream.config.models import InferenceSettings, ReaderSettings
 from anpr_stream.config.schema import Settings
-from anpr_stream.errors import AnprError
 from anpr_stream.interfaces import PlateReader
 from anpr_stream.pipeline.networks import load_networks
 from anpr_stream.plates.formats import FormatSet, load_formats
@@ -26,6 +25,7 @@ from anpr_stream.tracking.calibration import Calibration, FusionFeatures, fit_ca
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.types import Crop, Read
 from tools.evaluation.passes import labelled_plates, make_pass, most_frequent
+from tools.refusal import ToolError, exit_code
 
 LOOKS = (1, 2, 3, 5, 8)
 """Numbers of looks of each plate's passes."""
@@ -94,6 +94,34 @@ def load_reader(model: str) -> PlateReader:
     return load_networks(Settings(inference=inference, reader=ReaderSettings(model=model))).reader
 
 
+def run(options: argparse.Namespace) -> None:
+    """Make the passes, read them, print what came of it and write the calibration.
+
+    Raises:
+        ToolError: the passes are too few to fit anything.
+    """
+    rng = np.random.default_rng(options.seed)
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+    reader, formats = load_reader(options.reader), load_formats()
+    plates = labelled_plates(options.data, "val", options.limit, options.seed)
+    passes = [
+        [run_pass(plate.text, make_pass(plate, looks, rng), reader, formats) for looks in LOOKS]
+        for plate in plates
+    ]
+    print("\n".join(comparison(list(chain(*passes)))))
+    # By plate: the passes of one are too alike to test each other.
+    fit_on, kept_apart = (list(chain(*passes[first::2])) for first in (0, 1))
+    try:
+        calibration = fit_calibration([(o.features, o.is_right) for o in fit_on if o.features])
+    except ValueError as error:
+        raise ToolError(f"{options.data}: {error}") from error
+    print("by hand, on the half kept apart", *reliability(kept_apart, Calibration()), sep="\n")
+    print("fitted, on the half kept apart", *reliability(kept_apart, calibration), sep="\n")
+    if options.out:
+        (options.out / "fusion_calibration.json").write_text(calibration.to_json())
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="tools.calibrate_fusion", description=__doc__)
@@ -106,31 +134,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command; 0, or 2 after one line on what is wrong."""
     options = parser().parse_args(arguments)
-    rng = np.random.default_rng(options.seed)
-    try:
-        if options.out:
-            options.out.mkdir(parents=True, exist_ok=True)
-        reader, formats = load_reader(options.reader), load_formats()
-        plates = labelled_plates(options.data, "val", options.limit, options.seed)
-        passes = [
-            [run_pass(plate.text, make_pass(plate, looks, rng), reader, formats) for looks in LOOKS]
-            for plate in plates
-        ]
-        outcomes = [outcome for of_plate in passes for outcome in of_plate]
-        print("\n".join(comparison(outcomes)))
-        # By plate: the passes of one are too alike to test each other.
-        fit_on, kept_apart = (list(chain(*passes[first::2])) for first in (0, 1))
-        calibration = fit_calibration([(o.features, o.is_right) for o in fit_on if o.features])
-        print("by hand, on the half kept apart", *reliability(kept_apart, Calibration()), sep="\n")
-        print("fitted, on the half kept apart", *reliability(kept_apart, calibration), sep="\n")
-        if options.out:
-            (options.out / "fusion_calibration.json").write_text(calibration.to_json())
-    except (AnprError, ValueError, OSError) as error:
-        print(f"calibrate_fusion: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code("calibrate_fusion", lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.label_formats import FORMATS, LabelError, Labelled, jsonl_line, lost
+from tools.label_formats import FORMATS, Labelled, jsonl_line, lost
+from tools.refusal import exit_code
 
 
 def split_of(image: str, val_share: float, test_share: float) -> str:
@@ -78,13 +78,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Convert; 2 after one line on what is wrong."""
-    try:
-        said = convert(_parser().parse_args(arguments))
-    except (LabelError, OSError) as error:
-        print(f"convert_labels: {error}", file=sys.stderr)
-        return 2
-    print("\n".join(said))
-    return 0
+    options = _parser().parse_args(arguments)
+    return exit_code("convert_labels", lambda: print("\n".join(convert(options))))
 
 
 if __name__ == "__main__":

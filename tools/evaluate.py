@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from anpr_stream.errors import AnprError
-from tools.training.detector_data import DataError
-from tools.training.packs import PackError
+from tools.refusal import exit_code
 
 
 @dataclass(frozen=True)
 class Command:
-    """One sub-command: a module with `add_arguments(parser)` and `run(options)` giving lines of text."""
+    """One sub-command: a module with `add_arguments(parser)` and `run(options)`, which gives lines of text."""
 
     module: str
     help: str
@@ -30,12 +28,18 @@ COMMANDS = {
 }
 
 
+def tell(report: Iterable[str]) -> None:
+    """Print a report as far as it comes."""
+    for line in report:
+        print(line, flush=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse, judge, print; 0, or 2 after one line on what is wrong."""
     words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="tools.evaluate", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    runs: dict[str, Callable[[argparse.Namespace], list[str]]] = {}
+    runs: dict[str, Callable[[argparse.Namespace], Iterable[str]]] = {}
     for name, command in COMMANDS.items():
         added = commands.add_parser(name, help=command.help)
         if words[:1] == [name]:
@@ -43,12 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             module.add_arguments(added)
             runs[name] = module.run
     options = parser.parse_args(words)
-    try:
-        print("\n".join(runs[options.command](options)))
-    except (AnprError, PackError, DataError, OSError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("evaluate", lambda: tell(runs[options.command](options)))
 
 
 if __name__ == "__main__":

@@ -18,16 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from anpr_stream.errors import ModelError
 from anpr_stream.inference.metadata import read_contract, read_metadata
 from anpr_stream.inference.precision import open_network
 from anpr_stream.vision.contract import METADATA_KEY
-from tools.training.detector_data import DataError
+from tools.refusal import exit_code
 from tools.training.kinds import KINDS, Description, Kind, batches
 from tools.training.loop import TrainingError, load_checkpoint, load_weights
 from tools.training.onnx_files import (
     INPUT,
-    ExportError,
     answers,
     check_parity,
     export_onnx,
@@ -37,7 +35,6 @@ from tools.training.onnx_files import (
     write_contract,
     write_golden,
 )
-from tools.training.packs import PackError
 
 GOLDEN_IMAGES = 2
 CALIBRATION_IMAGES = 256
@@ -126,6 +123,17 @@ def export_int8(plain: Path, kind: Kind, contract: dict[str, Any], data: Path) -
     return target
 
 
+def run(options: argparse.Namespace) -> None:
+    """Export what `options` ask for and print the files."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.source.suffix == ".onnx":
+        written = export_int8_again(options.source, options.data, options.out)
+    else:
+        written = export(options.source, options.data, options.out, options.version)
+    for path in written:
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse, export; 0, or 2 after one line on what is wrong."""
     parser = argparse.ArgumentParser(prog="tools.export", description=__doc__)
@@ -136,18 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("engines"))
     parser.add_argument("--version", default="1", help="of the weights, kept in the contract")
     options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    try:
-        if options.source.suffix == ".onnx":
-            written = export_int8_again(options.source, options.data, options.out)
-        else:
-            written = export(options.source, options.data, options.out, options.version)
-    except (ExportError, TrainingError, PackError, DataError, ModelError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 2
-    for path in written:
-        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
-    return 0
+    return exit_code("export", lambda: run(options))
 
 
 if __name__ == "__main__":

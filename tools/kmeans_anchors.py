@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tools.refusal import exit_code
 from tools.training.detector_data import DataError, read_labels
 
 FloatArray = npt.NDArray[np.float64]
@@ -118,20 +118,20 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the anchors as JSON and their mean IoU; 2 when the data are too few."""
-    options = _arguments(arguments)
-    try:
-        sizes = plate_sizes(options.data, options.split, options.width, options.height)
-        found = cluster(sizes, options.count, options.seed)
-    except DataError as error:
-        print(f"kmeans_anchors: {error}", file=sys.stderr)
-        return 2
+def run(options: argparse.Namespace) -> None:
+    """Find the anchors that `options` ask for and print them."""
+    sizes = plate_sizes(options.data, options.split, options.width, options.height)
+    found = cluster(sizes, options.count, options.seed)
     print(json.dumps(by_head(found.anchors)))
     print(f"{len(sizes)} plates, mean IoU {found.mean_iou:.4f}")
     if options.plot:
         plot(sizes, found, options.plot)
-    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the anchors as JSON and their mean IoU; 2 when the data are too few."""
+    options = _arguments(arguments)
+    return exit_code("kmeans_anchors", lambda: run(options))
 
 
 if __name__ == "__main__":

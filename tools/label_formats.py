@@ -13,6 +13,8 @@ from typing import Any
 
 import cv2
 
+from tools.refusal import ToolError
+
 Box = tuple[float, float, float, float]
 Quad = tuple[tuple[float, float], ...]
 
@@ -21,7 +23,7 @@ CLASS_NAME = "plate"
 COLUMNS = ("image", "width", "height", "x1", "y1", "x2", "y2", "text")
 
 
-class LabelError(Exception):
+class LabelError(ToolError):
     """Labels that cannot be read; the message names file and place."""
 
 

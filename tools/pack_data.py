@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tools.refusal import exit_code
 from tools.training.packs import Pack, Picture, Record, encode, write_pack
 
 MARGIN = 0.35
@@ -165,8 +167,15 @@ def pack(kind: str, data: Path, out: Path, limit_mb: float, left_out: frozenset[
     return write_pack(out, kind, ((record, encode(picture, quality)) for record, picture in items))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line and pack."""
+def run(options: argparse.Namespace) -> None:
+    """Pack what `options` ask for."""
+    left_out = frozenset(options.leave_out)
+    made = pack(options.kind, options.data, options.out, options.limit_mb, left_out)
+    print(f"{options.out}: {len(made)} pictures, {options.out.stat().st_size / 1e6:.1f} MB")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and pack; 0, or 2 after one line on what is wrong."""
     parser = argparse.ArgumentParser(prog="tools.pack_data", description=__doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("data", type=Path, help="folder of sets, each with a labels.jsonl")
@@ -181,10 +190,8 @@ def main(arguments: list[str] | None = None) -> None:
         f"'{UNKNOWN}': plates whose country nobody told",
     )
     options = parser.parse_args(arguments)
-    left_out = frozenset(options.leave_out)
-    made = pack(options.kind, options.data, options.out, options.limit_mb, left_out)
-    print(f"{options.out}: {len(made)} pictures, {options.out.stat().st_size / 1e6:.1f} MB")
+    return exit_code("pack_data", lambda: run(options))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

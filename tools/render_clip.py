@@ -21,6 +21,7 @@ from anpr_stream.synth.pictures import read_picture
 from anpr_stream.synth.traffic import FORMATS, traffic_clip
 from anpr_stream.synth.truth import TruthPlate
 from anpr_stream.types import Image
+from tools.refusal import exit_code
 
 
 def plate_record(plate: TruthPlate) -> dict[str, Any]:
@@ -80,9 +81,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line, render, write and print the texts."""
-    options = parser().parse_args(arguments)
+def run(options: argparse.Namespace) -> None:
+    """Render what `options` ask for and write it."""
     if missing := missing_packages():
         print(f"fonts not installed, others stand in: apt install {' '.join(missing)}", file=sys.stderr)
     width, _, height = options.size.partition("x")
@@ -98,5 +98,11 @@ def main(arguments: list[str] | None = None) -> None:
         print(text)
 
 
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and render; 0, or 2 after one line on what is wrong."""
+    options = parser().parse_args(arguments)
+    return exit_code("render_clip", lambda: run(options))
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -28,6 +28,7 @@ from anpr_stream.synth.fonts import missing_packages
 from anpr_stream.synth.pictures import load_pictures, random_patches
 from anpr_stream.synth.plates import SCENE, SynthPlate, render_plate
 from anpr_stream.types import Image
+from tools.refusal import exit_code
 from tools.training.packs import Record, write_pack
 
 Made = TypeVar("Made")
@@ -144,9 +145,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line, render and write."""
-    options = parser().parse_args(arguments)
+def run(options: argparse.Namespace) -> None:
+    """Render what `options` ask for and write it."""
     missing = missing_packages()
     if missing:
         print(f"fonts not installed, others stand in: apt install {' '.join(missing)}", file=sys.stderr)
@@ -161,5 +161,11 @@ def main(arguments: list[str] | None = None) -> None:
     )
 
 
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and render; 0, or 2 after one line on what is wrong."""
+    options = parser().parse_args(arguments)
+    return exit_code("render_plates", lambda: run(options))
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,7 +27,9 @@ from anpr_stream.synth.fonts import missing_packages
 from anpr_stream.synth.pictures import load_pictures
 from anpr_stream.synth.scenes import Scene, render_scene
 from anpr_stream.types import Image
+from tools.refusal import exit_code
 from tools.render_plates import in_order
+from tools.write_picture import write_picture
 
 MOST_PLATES = 4
 
@@ -46,7 +48,7 @@ class Set:
         picture = self.pictures[int(rng.integers(len(self.pictures)))]
         scene = render_scene(rng, picture, self.formats, int(rng.integers(1, MOST_PLATES + 1)))
         name = f"images/{seed}_{number:06d}.jpg"
-        cv2.imwrite(str(self.folder / name), scene.image, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        write_picture(self.folder / name, scene.image, (cv2.IMWRITE_JPEG_QUALITY, 92))
         return json.dumps(record(scene, name), separators=(",", ":"))
 
 
@@ -87,9 +89,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line, render and write."""
-    options = parser().parse_args(arguments)
+def run(options: argparse.Namespace) -> None:
+    """Render what `options` ask for and write it."""
     if missing := missing_packages():
         print(f"fonts not installed, others stand in: apt install {' '.join(missing)}", file=sys.stderr)
     cv2.setNumThreads(1)
@@ -107,5 +108,11 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{options.out}: {options.count} pictures, {rate:.0f} pictures/s")
 
 
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and render; 0, or 2 after one line on what is wrong."""
+    options = parser().parse_args(arguments)
+    return exit_code("render_scenes", lambda: run(options))
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

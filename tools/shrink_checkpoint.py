@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from tools.training.loop import TrainingError, load_checkpoint
+from tools.refusal import exit_code
+from tools.training.loop import load_checkpoint
 
 KEPT_AS = {"weights": torch.float16, "ema": torch.float16, "optimizer": torch.bfloat16}
 
@@ -38,6 +39,7 @@ def shrink(source: Path, target: Path) -> None:
     state = load_checkpoint(source)
     small = {key: shrunk(part, KEPT_AS[key]) if key in KEPT_AS else part for key, part in state.items()}
     torch.save(small, target)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,13 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", type=Path, help="last.pt or best.pt of a training")
     parser.add_argument("target", type=Path, help="the file to write")
     options = parser.parse_args(arguments)
-    try:
-        shrink(options.source, options.target)
-    except TrainingError as error:
-        print(f"shrink_checkpoint: {error}", file=sys.stderr)
-        return 2
-    print(f"{options.target}: {options.target.stat().st_size / 1e6:.1f} MB")
-    return 0
+    return exit_code("shrink_checkpoint", lambda: shrink(options.source, options.target))
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.refusal import exit_code
 from tools.training.characters import CharactersConfig, CharactersNet
 from tools.training.characters_data import glyphs_of_plates, load_glyphs
 from tools.training.characters_task import CharactersTask, GlyphStream, Source, stream_batches
-from tools.training.command import add_options, exit_code, loop_options, prepare, worker_count
+from tools.training.command import add_options, loop_options, prepare, worker_count
 from tools.training.detector_data import DataError
 from tools.training.loop import Loop
 

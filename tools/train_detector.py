@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from tools.training.command import add_options, exit_code, loop_options, prepare, worker_count
+from tools.refusal import exit_code
+from tools.training.command import add_options, loop_options, prepare, worker_count
 from tools.training.detector import CONFIGS, YoloV3
 from tools.training.detector_data import Scenes, load_scenes
 from tools.training.detector_task import (

@@ -25,7 +25,8 @@ import numpy.typing as npt
 
 from anpr_stream.vision.geometry import iou
 from tools.label_formats import PICTURE_SUFFIXES
-from tools.sheets import write_sheet
+from tools.refusal import exit_code
+from tools.write_picture import write_picture
 
 ERROR = "error"
 WARNING = "warning"
@@ -300,6 +301,17 @@ def summary(findings: Findings) -> list[str]:
     return [f"{len(findings.entries)} pictures ({parts}), {plates} plates", *counted]
 
 
+def run(options: argparse.Namespace) -> int:
+    """Validate what `options` ask for; 1 when there are errors."""
+    findings = validate(options.data)
+    for fault in findings.faults:
+        print(fault)
+    print("\n".join(summary(findings)), file=sys.stderr)
+    if options.sheet:
+        write_picture(options.sheet, contact_sheet(findings, options.count))
+    return 1 if findings.errors else 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print all faults and a summary; 1 when there are errors, 2 if the sheet cannot be written."""
     parser = argparse.ArgumentParser(prog="tools.validate_dataset", description=__doc__)
@@ -307,17 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here")
     parser.add_argument("--count", type=int, default=60, help="pictures on the sheet")
     options = parser.parse_args(arguments)
-    findings = validate(options.data)
-    for fault in findings.faults:
-        print(fault)
-    print("\n".join(summary(findings)), file=sys.stderr)
-    if options.sheet:
-        try:
-            write_sheet(options.sheet, contact_sheet(findings, options.count))
-        except OSError as error:
-            print(f"validate_dataset: {error}", file=sys.stderr)
-            return 2
-    return 1 if findings.errors else 0
+    return exit_code("validate_dataset", lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def build(
         for file in files:
             for size in _sizes(file):
                 bar = BuildBar(progress, f"{file.name} {size[1]}x{size[0]} {precision.value}")
-                path = build_ahead(file, precision.value, max_batch, target, cache, bar, size)
+                path = build_ahead(file, precision.value, max_batch, target, size, cache, bar)
                 sys.stdout.write(f"{path}\n")
 
 

@@ -196,9 +196,9 @@ def build_ahead(
     precision: str,
     max_batch: int,
     target: str | None,
+    size: tuple[int, int],
     folder: Path | None = None,
     progress: Progress | None = None,
-    size: tuple[int, int] | None = None,
 ) -> Path:
     """Build one network's plan into the cache and return its file: the work of `anpr-stream build`.
 
@@ -207,9 +207,9 @@ def build_ahead(
         precision: `fp32`, `fp16` or `int8`.
         max_batch: largest batch.
         target: a generation of GPUs (`SM86`) for TensorRT for RTX, None for this machine's GPU.
+        size: (height, width) of the input.
         folder: the cache, None for the user's.
         progress: told of the build's steps.
-        size: (height, width) of the input, None for the network's usual one.
 
     Raises:
         BackendError: something is missing, or the build failed.
@@ -217,4 +217,4 @@ def build_ahead(
     tensorrt = find_tensorrt() if target is None else find_tensorrt(("tensorrt_rtx",))
     gpu: DeviceInfo | str = target or open_gpu(chosen(())[0], FRAMES_PER_BATCH * max_batch).device.info
     maker = PlanMaker(tensorrt, file, precision, max_batch, PlanCache(folder), progress)
-    return maker.plan(size or (file.contract.height, file.contract.width), gpu).path
+    return maker.plan(size, gpu).path

@@ -10,11 +10,12 @@ import numpy as np
 
 from anpr_stream.config.models import DetectorSettings, PictureSettings
 from anpr_stream.interfaces import Backend, FrameBackend
+from anpr_stream.perception.parts import run_parts
 from anpr_stream.types import Box, Detection, FloatArray, Frame, Quad
 from anpr_stream.vision.contract import DetectorContract
-from anpr_stream.vision.crops import box_quad, stretch
+from anpr_stream.vision.crops import box_quad
 from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
-from anpr_stream.vision.letterbox import STRIDE_PX, Letterbox, fit, input_size, pad, to_planes
+from anpr_stream.vision.letterbox import STRIDE_PX, Letterbox, fit, input_size, pad
 from anpr_stream.vision.planes import small_bgr
 from anpr_stream.vision.yolo import RawPlates, decode, suppress
 
@@ -73,14 +74,10 @@ class YoloDetector:
         Raises:
             BackendError: the engine failed.
         """
-        quad, size = box_quad(window.part), (window.height, window.width)
         with self._lock:
-            if self._frame_backend is not None:
-                outputs = self._frame_backend.run_quads([frame], np.asarray([quad], np.float32), size)
-            else:
-                batch = np.empty((1, 3, *size), np.float32)
-                to_planes(stretch(frame, quad, window.width, window.height), batch[0])
-                outputs = self._backend.run(batch)
+            outputs = run_parts(
+                self._backend, [frame], [box_quad(window.part)], (window.height, window.width)
+            )
             return self._found(outputs, [frame], [window])[0]
 
     def _detect(self, frames: Sequence[Frame], longest_px: int, step_px: int) -> list[list[Detection]]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from anpr_stream.config.models import ReaderSettings
-from anpr_stream.interfaces import Backend, FrameBackend
-from anpr_stream.types import Crop, FloatArray, Quad, Read
+from anpr_stream.interfaces import Backend
+from anpr_stream.perception.parts import run_parts
+from anpr_stream.types import Crop, FloatArray, Read
 from anpr_stream.vision.contract import ReaderContract
-from anpr_stream.vision.crops import reading_quad, stretch
+from anpr_stream.vision.crops import reading_quad
 from anpr_stream.vision.ctc import decode, mix, softmax
-from anpr_stream.vision.letterbox import to_planes
 
 
 class CtcReader:
@@ -23,7 +21,6 @@ class CtcReader:
     ) -> None:
         """Wrap a loaded network; the caller closes the backend."""
         self._backend = backend
-        self._frame_backend = backend if isinstance(backend, FrameBackend) else None
         self._contract = contract
         self._settings = settings or ReaderSettings()
         self._margins = self._settings.margins or (contract.margin,)
@@ -49,15 +46,5 @@ class CtcReader:
     def _run(self, looks: Sequence[tuple[Crop, float]]) -> FloatArray:
         """Return logits (N, T, 37) of crops, each with a margin."""
         quads = [reading_quad(crop.detection, margin, self._settings.rectify) for crop, margin in looks]
-        if self._frame_backend is not None:
-            frames = [crop.frame for crop, _ in looks]
-            size = self._contract.height, self._contract.width
-            return self._frame_backend.run_quads(frames, np.asarray(quads, np.float32), size)["logits"]
-        return self._backend.run(self._fill([crop for crop, _ in looks], quads))["logits"]
-
-    def _fill(self, crops: Sequence[Crop], quads: Sequence[Quad]) -> FloatArray:
-        width, height = self._contract.width, self._contract.height
-        batch = np.empty((len(crops), 3, height, width), np.float32)
-        for crop, quad, out in zip(crops, quads, batch, strict=True):
-            to_planes(stretch(crop.frame, quad, width, height), out)
-        return batch
+        size = self._contract.height, self._contract.width
+        return run_parts(self._backend, [crop.frame for crop, _ in looks], quads, size)["logits"]

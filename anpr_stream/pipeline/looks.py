@@ -173,7 +173,8 @@ class LiveLooks(_Pump):
         self._detector = detector
         self._rate = LookRate(settings.detect_rate_hz)
         self._still_rate = LookRate(settings.still_rate_hz)
-        self._stillness = Stillness(settings.still_after_s)
+        rests = settings.still_rate_hz < settings.detect_rate_hz
+        self._stillness = Stillness(settings.still_after_s) if rests else None
         self._idle_s = idle_s
         self._newest: Newest[Frame] = Newest()
         super().__init__(source, "camera", settings.max_duration_s)
@@ -206,6 +207,8 @@ class LiveLooks(_Pump):
 
     def _may_rest(self, frame: Frame) -> bool:
         """Tell whether the picture stands still and was looked at lately."""
+        if self._stillness is None:
+            return False
         is_still = self._stillness.update(frame.pts_s, luma(frame.search_planes))
         may_rest = not self._still_rate.is_due(frame) and is_still
         if may_rest:

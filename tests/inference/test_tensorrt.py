@@ -24,6 +24,10 @@ PRECISIONS = [
 ]
 
 
+def usual_size(model: ModelFile) -> tuple[int, int]:
+    return model.contract.height, model.contract.width
+
+
 @needs_rtx
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("model", "precision"), PRECISIONS, ids=lambda v: getattr(v, "name", v))
@@ -33,9 +37,9 @@ def test_every_shipped_network_builds_for_every_generation(
     if target == "SM75" and precision != "fp16" and not isinstance(model.contract, DetectorContract):
         # TensorRT for RTX has no FP32 matrix product for Turing; TensorRT itself has.
         with pytest.raises(BackendError, match="FP32 GEMM is not supported"):
-            tensorrt.build_ahead(model, precision, 16, target, tmp_path)
+            tensorrt.build_ahead(model, precision, 16, target, usual_size(model), tmp_path)
         return
-    path = tensorrt.build_ahead(model, precision, 16, target, tmp_path)
+    path = tensorrt.build_ahead(model, precision, 16, target, usual_size(model), tmp_path)
     assert path.name.startswith(f"{model.name}-{precision}-")
     assert path.stat().st_size > 100_000
 
@@ -44,11 +48,11 @@ def test_every_shipped_network_builds_for_every_generation(
 @pytest.mark.skipif(not MODELS, reason="no network ships yet")
 def test_the_second_build_finds_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = min(MODELS, key=lambda model: model.path.stat().st_size)
-    first = tensorrt.build_ahead(small, "fp16", 4, "SM86", tmp_path)
+    first = tensorrt.build_ahead(small, "fp16", 4, "SM86", usual_size(small), tmp_path)
     monkeypatch.setattr(tensorrt, "build_plan", None)
-    assert tensorrt.build_ahead(small, "fp16", 4, "SM86", tmp_path) == first
+    assert tensorrt.build_ahead(small, "fp16", 4, "SM86", usual_size(small), tmp_path) == first
     with pytest.raises(TypeError):
-        tensorrt.build_ahead(small, "fp16", 8, "SM86", tmp_path)
+        tensorrt.build_ahead(small, "fp16", 8, "SM86", usual_size(small), tmp_path)
 
 
 @pytest.mark.parametrize(("package", "built"), [("tensorrt_rtx", ["SM86"]), ("tensorrt", ["SM86", None])])

@@ -131,11 +131,13 @@ class StepwiseSource:
         self.may_go_on.release()
 
 
-def looks_of(detector: DetectorWorker, shown: Sequence[Frame]) -> list[bool]:
+def looks_of(
+    detector: DetectorWorker, shown: Sequence[Frame], settings: FlowSettings = SETTINGS
+) -> list[bool]:
     """For each frame of a live camera whether the detector looked at it."""
     source = StepwiseSource(shown)
     seen = []
-    for look in LiveLooks(source, detector, SETTINGS, idle_s=60):
+    for look in LiveLooks(source, detector, settings, idle_s=60):
         assert look is not None
         seen.append(look.detections is not None)
         source.may_go_on.release()
@@ -148,6 +150,13 @@ def test_the_detector_rests_while_the_picture_stands_still(detector: DetectorWor
     assert all(seen[:45])
     assert sum(seen[45:]) == 105 / 5
     assert LOOKS_SAVED.labels("gate")._value.get() - saved == 105 * 4 / 5
+
+
+def test_the_detector_never_rests_where_the_rate_for_still_pictures_is_no_lower(
+    detector: DetectorWorker,
+) -> None:
+    restless = FlowSettings(detect_rate_hz=15, still_rate_hz=15, frames_waiting=4)
+    assert all(looks_of(detector, [make_frame(index, fps=15) for index in range(60)], restless))
 
 
 def test_a_change_brings_the_detector_back_at_once(detector: DetectorWorker) -> None:

@@ -45,7 +45,7 @@ def test_the_report_compares_and_shows_reliability() -> None:
 
 
 def test_an_unknown_reader_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(tmp_path), "--reader", "nobody"]) == 1
+    assert main(["--data", str(tmp_path), "--reader", "nobody"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("calibrate_fusion: no network is called nobody")
     assert error.count("\n") == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.inference import processor
 from anpr_stream.outputs.files import stream_sink
-from anpr_stream.perception import detector, reader
+from anpr_stream.perception import detector, parts
 from anpr_stream.pipeline import follower
 from anpr_stream.pipeline.follower import Follower
 from anpr_stream.pipeline.looks import Look, LookRate
@@ -165,7 +165,7 @@ def _staged(frames: Sequence[Frame], camera: Camera, networks: Networks) -> tupl
         "boxes": (type(networks.detector), "detect"),
         "track": (KalmanTracker, "update"),
         "cut": (follower, "cut_crop"),
-        "stretch": (reader, "stretch"),
+        "stretch": (parts, "stretch"),
         "read": (reading, "run"),
         "texts": (type(networks.reader), "read"),
         "fuse": (VisitKeeper, "update"),

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from anpr_stream.types import Image
-from tools.sheets import write_sheet
+from tools.write_picture import write_picture
 
 EXPECTED = Path(__file__).with_name("expected.json")
 TILE = (320, 160)
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
     folder = Path(arguments[0])
     events = [event for path in sorted(folder.glob("*.jsonl")) for event in finals(path)]
     sheet = folder / "contact_sheet.png"
-    write_sheet(sheet, contact_sheet(folder / "snapshots", events))
+    write_picture(sheet, contact_sheet(folder / "snapshots", events))
     print("\n".join(report(folder)))
     print(f"\nannotated videos: {', '.join(str(path) for path in sorted(folder.glob('*.mp4')))}")
     print(f"contact sheet: {sheet}")

@@ -24,7 +24,7 @@ from anpr_stream.vision.contract import CharactersContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
 from tools.evaluation.reading import ReadingReport, ReadPlate, confusions, report
 from tools.pack_data import Labelled, labelled_pictures
-from tools.sheets import write_sheet
+from tools.write_picture import write_picture
 
 BATCH = 16
 TILE = (256, 128)
@@ -149,8 +149,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confusions", type=Path, help="JSON for the matching of plate lists")
 
 
-def run(options: argparse.Namespace) -> list[str]:
-    """Read and return the report's lines."""
+def run(options: argparse.Namespace) -> Iterator[str]:
+    """Read, yield the report's lines and write what else was asked for."""
     inference = InferenceSettings(backend=options.backend, precision=options.precision, threads=1)
     with tempfile.TemporaryDirectory() as folder:
         network = load_network(options.model, inference, Path(folder) / "engines.json")
@@ -160,10 +160,11 @@ def run(options: argparse.Namespace) -> list[str]:
     plates, pictures = read_crops(reader, labelled_crops(options.data, options.split or ["val"]))
     network.backend.close()
     figures = report(plates)
+    yield f"{network.engine} {network.precision}"
+    yield from figures.lines()
     if options.sheet:
-        write_sheet(options.sheet, contact_sheet(plates, pictures))
+        write_picture(options.sheet, contact_sheet(plates, pictures))
     if options.reliability:
         draw_reliability(figures, options.reliability)
     if options.confusions:
         write_confusions(plates, options.confusions)
-    return [f"{network.engine} {network.precision}", *figures.lines()]

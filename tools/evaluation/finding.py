@@ -22,8 +22,8 @@ from anpr_stream.vision.letterbox import fit, input_size
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import Found, Truth, lowest_threshold, match_picture, report
 from tools.pack_data import Labelled
-from tools.sheets import write_sheet
 from tools.training.detector_data import DataError, read_labels
+from tools.write_picture import write_picture
 
 WEAKEST = 0.01
 BATCH = 8
@@ -150,8 +150,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sheet", type=Path, help="picture of the scenes with errors")
 
 
-def run(options: argparse.Namespace) -> list[str]:
-    """Search all scenes and return the report's lines.
+def run(options: argparse.Namespace) -> Iterator[str]:
+    """Search all scenes, yield the report's lines and write the sheet.
 
     Raises:
         DataError: no scene was found.
@@ -165,6 +165,7 @@ def run(options: argparse.Namespace) -> list[str]:
     threshold = options.threshold
     if threshold is None:
         threshold = lowest_threshold(truths, found, FALSE_SHARE)
+    yield f"{network.engine} {network.precision}"
+    yield from report(truths, found, threshold).lines()
     if options.sheet:
-        write_sheet(options.sheet, contact_sheet(judged, threshold))
-    return [f"{network.engine} {network.precision}", *report(truths, found, threshold).lines()]
+        write_picture(options.sheet, contact_sheet(judged, threshold))

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import torch
 
-from tools.training.detector_data import DataError
-from tools.training.loop import LoopOptions, TrainingError, pick_device
-from tools.training.packs import PackError
-
-REFUSED = 2
+from tools.training.loop import LoopOptions, pick_device
 
 
 def add_options(
@@ -76,13 +70,3 @@ def worker_count(options: argparse.Namespace, device: torch.device) -> int:
     if options.workers is not None:
         return int(options.workers)
     return (os.cpu_count() or 1) if device.type == "cuda" else 1
-
-
-def exit_code(program: str, train: Callable[[], None]) -> int:
-    """Train; 0, or 2 after one line on what is wrong."""
-    try:
-        train()
-    except (TrainingError, DataError, PackError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return REFUSED
-    return 0

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.refusal import ToolError
 from tools.training.packs import read_pack
 
 Picture = NDArray[np.uint8]
@@ -20,7 +21,7 @@ Array = NDArray[np.float32]
 LONG_SIDE_PX = 640
 
 
-class DataError(Exception):
+class DataError(ToolError):
     """Labels or pictures that cannot be used; the message names the file and what is wrong."""
 
 

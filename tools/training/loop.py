@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from tools.refusal import ToolError
 from tools.training.curves import Curves
 
 Metrics = dict[str, float]
@@ -24,7 +25,7 @@ SCORE = "score"
 """The key of what `Task.validate` wants to be high."""
 
 
-class TrainingError(Exception):
+class TrainingError(ToolError):
     """A training cannot start: what was asked for and what was found do not fit."""
 
 

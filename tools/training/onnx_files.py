@@ -27,6 +27,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
 from anpr_stream.vision.contract import METADATA_KEY
+from tools.refusal import ToolError
 
 INPUT = "images"
 OPSET = 17
@@ -42,7 +43,7 @@ FloatArray = npt.NDArray[np.float32]
 Outputs = dict[str, FloatArray]
 
 
-class ExportError(Exception):
+class ExportError(ToolError):
     """A network cannot be exported, or the exported one answers something else."""
 
 

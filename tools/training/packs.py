@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tools.refusal import ToolError
+
 Picture = npt.NDArray[np.uint8]
 """(height, width, 3) uint8, BGR."""
 
@@ -22,7 +24,7 @@ Record = dict[str, Any]
 SCHEMA = 1
 
 
-class PackError(Exception):
+class PackError(ToolError):
     """A file is no pack, or a pack of another kind than asked for."""
 
 

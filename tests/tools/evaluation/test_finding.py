@@ -88,11 +88,13 @@ def test_the_command_reports_and_draws(tmp_path, capsys):
     assert cv2.imread(str(sheet)) is not None
 
 
-def test_a_sheet_that_cannot_be_written_is_told_in_one_line(tmp_path, capsys):
+def test_a_sheet_that_cannot_be_written_is_told_in_one_line_after_the_report(tmp_path, capsys):
     data = write_streets(tmp_path / "data")
     words = ["detection", "--data", str(data), "--input-px", "128", "--sheet", str(tmp_path / "no" / "s.png")]
     assert evaluate.main(words) == 2
-    assert capsys.readouterr().err.startswith(f"evaluate: {tmp_path}/no/s.png cannot be written")
+    told = capsys.readouterr()
+    assert told.err.startswith(f"evaluate: {tmp_path}/no/s.png cannot be written")
+    assert "pictures 3, plates 2" in told.out
 
 
 @pytest.mark.parametrize("model", ["no-such-model", "reader-cpu"])
