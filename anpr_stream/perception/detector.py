@@ -17,7 +17,7 @@ from anpr_stream.vision.crops import box_quad
 from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
 from anpr_stream.vision.letterbox import STRIDE_PX, Letterbox, fit, input_size, pad
 from anpr_stream.vision.planes import small_bgr
-from anpr_stream.vision.yolo import RawPlates, decode, suppress
+from anpr_stream.vision.yolo import RawPlates, decode, join_parts, suppress
 
 PICTURE_STEP_PX = 128
 """The shorter side of single pictures' inputs is a multiple of this: a folder has pictures of all shapes."""
@@ -109,7 +109,7 @@ class YoloDetector:
     ) -> list[list[Detection]]:
         settings = self._settings
         plates = decode([outputs[head] for head in self._heads], self._contract, settings.threshold)
-        plates = suppress(plates, settings.max_iou, settings.max_inside)
+        plates = join_parts(suppress(plates, settings.max_iou, settings.max_inside))
         return [
             self._detections(plates.take(np.flatnonzero(plates.batch == index)), frame, box)
             for index, (frame, box) in enumerate(zip(frames, boxes, strict=True))

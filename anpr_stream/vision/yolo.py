@@ -23,6 +23,13 @@ BOX_VALUES = 5
 CORNER_VALUES = 8
 MAX_PLATES = 1024
 
+LEAST_SHARED = 0.3
+"""Part of the narrower box's width that two parts of one plate share at least."""
+SAME_LINE = 0.85
+"""Part of their height that they share, and of the higher one's that the lower one has."""
+AS_SURE = 0.6
+"""Of the better one's confidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class RawPlates:
@@ -97,6 +104,48 @@ def suppress(plates: RawPlates, max_iou: float, max_inside: float) -> RawPlates:
             kept.append(index)
             alive &= ~clash[index]
     return plates.take(np.asarray(kept, dtype=np.intp))
+
+
+def join_parts(plates: RawPlates) -> RawPlates:
+    """Join boxes that hold the left and the right part of one plate, too wide for the network to see whole.
+
+    Two plates on one line do not overlap; two boxes that do, and are about as sure, are of one.
+
+    Args:
+        plates: what `suppress` left, most confident first.
+    """
+    pairs = np.argwhere(np.triu(_are_parts(plates), 1)).tolist()
+    if not pairs:
+        return plates
+    boxes = plates.boxes.copy()
+    corners = None if plates.corners is None else plates.corners.copy()
+    gone: set[int] = set()
+    for better, weaker in pairs:
+        if not gone & {better, weaker}:
+            gone.add(weaker)
+            left, right = sorted((better, weaker), key=lambda index: float(plates.boxes[index, 0]))
+            boxes[better, :2] = np.minimum(boxes[left, :2], boxes[right, :2])
+            boxes[better, 2:] = np.maximum(boxes[left, 2:], boxes[right, 2:])
+            if corners is not None and plates.corners is not None:
+                corners[better] = plates.corners[[left, right, right, left], [0, 1, 2, 3]]
+    kept = [index for index in range(len(boxes)) if index not in gone]
+    return RawPlates(plates.batch, boxes, plates.scores, corners).take(np.asarray(kept, np.intp))
+
+
+def _are_parts(plates: RawPlates) -> npt.NDArray[np.bool_]:
+    """Tell of each pair whether it is of one plate, (n, n)."""
+    low = np.maximum(plates.boxes[:, None, :2], plates.boxes[None, :, :2])
+    high = np.minimum(plates.boxes[:, None, 2:], plates.boxes[None, :, 2:])
+    sides = plates.boxes[:, 2:] - plates.boxes[:, :2]
+    shared = (high - low) / np.minimum(sides[:, None], sides[None, :])
+    alike = np.minimum(sides[:, None, 1], sides[None, :, 1]) / np.maximum(
+        sides[:, None, 1], sides[None, :, 1]
+    )
+    is_on_line = (shared[..., 1] > SAME_LINE) & (alike > SAME_LINE)
+    weaker = np.minimum(plates.scores[:, None], plates.scores[None, :])
+    is_as_sure = weaker > AS_SURE * np.maximum(plates.scores[:, None], plates.scores[None, :])
+    is_same = plates.batch[:, None] == plates.batch[None, :]
+    return np.asarray((shared[..., 0] > LEAST_SHARED) & is_on_line & is_as_sure & is_same)
 
 
 Hits: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], FloatArray, FloatArray]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anpr_stream.vision.contract import DetectorContract
-from anpr_stream.vision.yolo import MAX_PLATES, RawPlates, decode, suppress
+from anpr_stream.vision.yolo import MAX_PLATES, RawPlates, decode, join_parts, suppress
 from tests.networks import ANCHORS
 
 anchors = tuple(tuple((float(w), float(h)) for w, h in head) for head in ANCHORS)
@@ -124,3 +124,44 @@ def test_noise_is_bounded():
     count = 3 * MAX_PLATES
     rows = [[i * 20, 0, i * 20 + 10, 5] for i in range(count)]
     assert len(suppress(raw(rows, np.linspace(0, 1, count)), 0.3, 0.8).scores) == MAX_PLATES
+
+
+LEFT, RIGHT = [10, 10, 80, 30], [50, 11, 120, 31]
+
+
+def test_two_parts_of_one_wide_plate_become_one_box():
+    quads = np.arange(16, dtype=np.float32).reshape(2, 4, 2)
+    plates = RawPlates(np.zeros(2, int), np.float32([RIGHT, LEFT]), np.float32([0.6, 0.5]), quads)
+    joined = join_parts(plates)
+    assert joined.boxes.tolist() == [[10, 10, 120, 31]]
+    assert joined.scores.tolist() == [np.float32(0.6)]
+    right, left = quads
+    assert joined.corners.tolist() == [
+        [left[0].tolist(), right[1].tolist(), right[2].tolist(), left[3].tolist()]
+    ]
+
+
+def test_three_boxes_in_a_row_lose_one_at_a_time():
+    row = raw([[0, 0, 60, 20], [40, 0, 100, 20], [80, 0, 140, 20]], [0.9, 0.8, 0.7])
+    assert join_parts(row).boxes.tolist() == [[0, 0, 100, 20], [80, 0, 140, 20]]
+
+
+@pytest.mark.parametrize(
+    ("other", "score", "picture"),
+    [
+        ([90, 10, 160, 30], 0.9, 0),
+        ([50, 20, 120, 40], 0.9, 0),
+        ([50, 10, 120, 42], 0.9, 0),
+        (RIGHT, 0.5, 0),
+        (RIGHT, 0.9, 1),
+    ],
+    ids=["beside it", "on another line", "higher", "far less sure", "in another picture"],
+)
+def test_other_pairs_stay_two_plates(other, score, picture):
+    plates = raw([LEFT, other], [0.9, score], [0, picture])
+    assert join_parts(plates).boxes.tolist() == [LEFT, other]
+
+
+def test_a_single_box_stays():
+    assert join_parts(raw([LEFT], [0.9])).boxes.tolist() == [LEFT]
+    assert len(join_parts(raw(np.zeros((0, 4)), [])).boxes) == 0

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.letterbox import PAD_GREY, Letterbox, fit
-from anpr_stream.vision.yolo import decode, suppress
+from anpr_stream.vision.yolo import decode, join_parts, suppress
 from tools.evaluation.detection import Found, Truth, lowest_threshold, report
 from tools.training.detector import DetectorConfig, YoloV3
 from tools.training.detector_augment import Augmenter, Recipe, Sample
@@ -185,7 +185,8 @@ def find_plates(
     for start in range(0, len(pictures), batch):
         boxes, stacked = letterboxed(pictures[start : start + batch], size)
         heads = model(stacked.to(device).float() / 255)
-        raw = suppress(decode([head.cpu().numpy() for head in heads], contract, WEAKEST), MAX_IOU, MAX_INSIDE)
+        decoded = decode([head.cpu().numpy() for head in heads], contract, WEAKEST)
+        raw = join_parts(suppress(decoded, MAX_IOU, MAX_INSIDE))
         for index, box in enumerate(boxes):
             mine = raw.take(np.nonzero(raw.batch == index)[0])
             corners = box.to_frame(mine.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
