@@ -13,7 +13,7 @@ from tools.refusal import exit_code
 
 @dataclass(frozen=True)
 class Command:
-    """One sub-command: a module with `add_arguments(parser)` and `run(options)`, which gives lines of text."""
+    """One sub-command: a module with `add_arguments(parser)` and `run(options)`, which gives lines."""
 
     module: str
     help: str
