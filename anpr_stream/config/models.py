@@ -114,6 +114,10 @@ class PictureSettings(Section):
     """Input of a second search where the first gave no sure text; 0 leaves it out. Finds far plates, costs
     time."""
 
+    largest_input_px: int = Field(default=1536, ge=0, le=4096)
+    """Input of a third search of pictures whose longer side has so many pixels, where the others gave no sure
+    text; 0 leaves it out. Finds cars far away in a telephone's photos, costs about a second."""
+
     margins: tuple[float, ...] = (0.0, 0.04, 0.08, 0.12, 0.16)
     """Margins that are read and averaged."""
 

@@ -50,16 +50,16 @@ class YoloDetector:
         return self._detect(frames, self._settings.input_px, STRIDE_PX)
 
     def search(self, frame: Frame, settings: PictureSettings | None = None) -> Iterator[list[Detection]]:
-        """Search a single picture ever harder: falling thresholds, then the same in a larger input.
+        """Search a single picture ever harder: falling thresholds, then the same in larger inputs.
 
         Yields the plates of one step after the other, none twice from one input, so that whoever reads them
-        can stop at the first clear text. A plate may come again from the larger input, with a better box.
+        can stop at the first clear text. A plate may come again from a larger input, with a better box.
 
         Raises:
             BackendError: the engine failed.
         """
         settings = settings or PictureSettings()
-        for input_px in filter(None, (settings.input_px, settings.larger_input_px)):
+        for input_px in _inputs(frame, settings):
             (plates,) = self._detect([frame], input_px, PICTURE_STEP_PX)
             higher = float("inf")
             for threshold in sorted(settings.thresholds, reverse=True):
@@ -138,6 +138,14 @@ class YoloDetector:
                 quad = None if corners is None else _quad(corners[index])
                 found.append(Detection(clipped, score, quad))
         return found
+
+
+def _inputs(frame: Frame, settings: PictureSettings) -> Iterator[int]:
+    """Yield the inputs to search a picture in, one after the other."""
+    yield from filter(None, (settings.input_px, settings.larger_input_px))
+    # Where the picture has no more pixels than the input before, a larger one shows nothing new.
+    if 0 < settings.largest_input_px <= max(frame.width, frame.height):
+        yield settings.largest_input_px
 
 
 def _box(edges: Sequence[float]) -> Box:

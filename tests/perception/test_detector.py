@@ -177,6 +177,21 @@ def test_a_plate_that_only_the_larger_input_shows():
     assert plate.box[0] == pytest.approx((20.5 * 8 - 6) * 1280 / 768, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("width", "largest_px", "inputs"),
+    [
+        (2000, 1536, [384, 768, 1536]),
+        (1536, 1536, [384, 768, 1536]),
+        (1535, 1536, [384, 768]),
+        (2000, 0, [384, 768]),
+    ],
+)
+def test_a_large_picture_is_searched_once_more(width, largest_px, inputs):
+    plates, backend = detector()
+    assert list(plates.search(frame(width, 720), PictureSettings(largest_input_px=largest_px))) == []
+    assert [images.shape[3] for images in backend.asked] == inputs
+
+
 def test_the_larger_input_can_be_left_out():
     plates, backend = detector()
     assert steps(plates, PictureSettings(larger_input_px=0)) == []
