@@ -27,10 +27,10 @@ class CharactersConfig:
     """Shape of the classifier. `stem`: channels at half the input; `expansion`: of the inverted residuals;
     `features`: before the classes."""
 
-    stem: int = 16
-    stages: tuple[Stage, ...] = (Stage(24, 2, 2), Stage(40, 2, 2), Stage(72, 3, 2))
+    stem: int = 24
+    stages: tuple[Stage, ...] = (Stage(32, 2, 2), Stage(56, 3, 2), Stage(104, 3, 2))
     expansion: int = 3
-    features: int = 256
+    features: int = 320
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a checkpoint."""
