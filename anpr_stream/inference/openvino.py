@@ -22,7 +22,10 @@ MAX_SHAPES = 12
 """Input shapes kept compiled, some 30 MB each; the one unused for longest goes."""
 
 PARTS = (4, 2, 1)
-"""Pictures in a run: two at once cost a fifth less each than one by one, four a third, eight little less."""
+"""Small pictures in a run: two at once cost a fifth less each than one by one, four up to a third."""
+
+SMALL_PX = 1 << 15
+"""Larger pictures fill the processor by themselves: several at once cost as much each, and much memory."""
 
 HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 """Arithmetic of what is not quantised."""
@@ -46,7 +49,7 @@ class OpenVinoBackend:
 
     Each input shape is compiled by itself, when it first comes: a network with open shapes runs slower, and a
     quantised GRU with an open batch is refused. So that few shapes come, a batch is run in parts of 4,
-    2 and 1 pictures. `run` may be called from several threads, which then wait for each other.
+    2 and 1 pictures, or one by one. `run` may be called from several threads, which then wait for each other.
     """
 
     def __init__(self, path: Path, precision: str, threads: int) -> None:
@@ -83,7 +86,7 @@ class OpenVinoBackend:
             if self._core is None:
                 raise BackendError("openvino: this network was closed")
             try:
-                parts = [self._run_part(images[part]) for part in batch_parts(len(images))]
+                parts = [self._run_part(images[part]) for part in batch_parts(images.shape)]
             except RuntimeError as error:
                 raise BackendError(f"openvino failed: {_last_line(error)}") from error
         if len(parts) == 1:
@@ -112,10 +115,11 @@ class OpenVinoBackend:
         return request
 
 
-def batch_parts(count: int) -> list[slice]:
-    """Cut a batch into parts of the sizes in `PARTS`."""
+def batch_parts(shape: tuple[int, ...]) -> list[slice]:
+    """Cut a batch (N, C, H, W) into parts of the sizes in `PARTS`, or of one if its pictures are large."""
     parts, start = [], 0
-    for size in PARTS:
+    count, _, height, width = shape
+    for size in PARTS if height * width <= SMALL_PX else (1,):
         while count - start >= size:
             parts.append(slice(start, start + size))
             start += size

@@ -121,9 +121,13 @@ def test_openvino_forgets_shapes_that_are_not_used(tmp_path):
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (3, [2, 1]), (4, [4]), (11, [4, 4, 2, 1])])
 def test_batches_come_in_few_sizes(count, sizes):
-    parts = batch_parts(count)
+    parts = batch_parts((count, 3, 64, 128))
     assert [part.stop - part.start for part in parts] == sizes
     assert [index for part in parts for index in range(part.start, part.stop)] == list(range(count))
+
+
+def test_large_pictures_come_one_by_one():
+    assert batch_parts((3, 3, 384, 640)) == [slice(0, 1), slice(1, 2), slice(2, 3)]
 
 
 def test_openvino_lists_what_the_processor_can():
