@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import OrderedDict
 from pathlib import Path
@@ -116,10 +117,10 @@ class OpenVinoBackend:
 
 
 def batch_parts(shape: tuple[int, ...]) -> list[slice]:
-    """Cut a batch (N, C, H, W) into parts of the sizes in `PARTS`, or of one if its pictures are large."""
+    """Cut a batch (N, ..., H, W) into parts of the sizes in `PARTS`, or of one if its pictures are large."""
     parts, start = [], 0
-    count, _, height, width = shape
-    for size in PARTS if height * width <= SMALL_PX else (1,):
+    count, is_small = shape[0], math.prod(shape[-2:]) <= SMALL_PX
+    for size in PARTS if is_small else (1,):
         while count - start >= size:
             parts.append(slice(start, start + size))
             start += size

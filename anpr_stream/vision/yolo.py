@@ -136,7 +136,7 @@ def _are_parts(plates: RawPlates) -> npt.NDArray[np.bool_]:
     """Tell of each pair whether it is of one plate, (n, n)."""
     low = np.maximum(plates.boxes[:, None, :2], plates.boxes[None, :, :2])
     high = np.minimum(plates.boxes[:, None, 2:], plates.boxes[None, :, 2:])
-    sides = plates.boxes[:, 2:] - plates.boxes[:, :2]
+    sides = np.maximum(plates.boxes[:, 2:] - plates.boxes[:, :2], np.float32(1e-6))
     shared = (high - low) / np.minimum(sides[:, None], sides[None, :])
     alike = np.minimum(sides[:, None, 1], sides[None, :, 1]) / np.maximum(
         sides[:, None, 1], sides[None, :, 1]
