@@ -62,18 +62,18 @@ def read_picture(frame: Frame, networks: Networks, settings: Settings) -> list[P
         BackendError: an engine failed.
     """
     sure, formats = settings.pictures.sure, load_formats(settings.formats or None)
-    whole = None
-    if frame.width <= CUT_OUT_PX:
-        whole = _read_as_one_plate(frame, networks, formats, settings)
-        if whole and _has_text(whole, sure):
-            return [whole]
+    is_small = frame.width <= CUT_OUT_PX
+    whole = _read_as_one_plate(frame, networks, formats, settings) if is_small else None
+    if whole and _has_text(whole, sure):
+        return [whole]
     plates: list[PicturePlate] = []
     for found in networks.detector.search(frame, settings.pictures):
         plates += _read(frame, found, networks, formats)
         if any(_has_text(plate, sure) for plate in plates):
             break
     else:
-        whole = whole or _read_as_one_plate(frame, networks, formats, settings)
+        if not is_small:
+            whole = _read_as_one_plate(frame, networks, formats, settings)
     told = _worth_telling(plates, settings.pictures)
     # A plate that was found has the better box.
     if whole and not any(plate.read.text == whole.read.text or plate.rank >= whole.rank for plate in told):

@@ -127,6 +127,13 @@ def test_words_and_illegible_text_make_no_plate_of_a_whole_picture(frame):
     assert run([], {0.0: ("AB1", 0.05)}, frame)[0] == []
 
 
+@pytest.mark.parametrize("frame", [FRAME, SMALL], ids=["large", "small"])
+def test_a_picture_is_read_as_one_plate_once(frame):
+    reader = ReadsByPlace({})
+    assert read_picture(frame, Networks(Steps([[plate(10, 0.3)]]), reader), Settings()) == []
+    assert [crop.detection.box[0] for crop in reader.crops].count(0.0) == 1
+
+
 def test_nothing_found():
     assert run([], {}) == ([], 0)
 
