@@ -6,6 +6,7 @@ such reads wait: neither may a stranger's text overwrite the known one, nor nons
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from anpr_stream.plates.matching import Confusions
@@ -42,12 +43,12 @@ class Strangers:
 
     Args:
         confusions: how far apart texts are.
-        same_within: distance up to which two texts are one plate.
+        is_same_text: whether two texts may be two reads of one plate.
     """
 
-    def __init__(self, confusions: Confusions, same_within: float) -> None:
+    def __init__(self, confusions: Confusions, is_same_text: Callable[[str, str], bool]) -> None:
         self._confusions = confusions
-        self._same_within = same_within
+        self._is_same_text = is_same_text
         self._waiting: list[Reading] = []
 
     def __bool__(self) -> bool:
@@ -57,8 +58,7 @@ class Strangers:
     def are_another(self) -> bool:
         """Tell whether the last ones prove another vehicle."""
         texts = [reading.read.text for reading in self._waiting[-AGREEING:]]
-        distances = [self._confusions.distance(texts[-1], text) for text in texts]
-        return len(texts) == AGREEING and max(distances) <= self._same_within
+        return len(texts) == AGREEING and all(self._is_same_text(texts[-1], text) for text in texts)
 
     def sort(self, known: str, reading: Reading) -> list[Reading]:
         """Return the reads to take now: none while this one waits, all once they are of the known plate."""

@@ -178,7 +178,7 @@ class VisitKeeper:
     def _begin(self, track: Track, frame: Frame, now_s: float) -> Visit:
         path = Path(track.box, frame.moment, now_s, self._settings.visits)
         fusion = Fusion(self._formats, self._settings.fusion, self._calibration)
-        strangers = Strangers(self._confusions, self._settings.visits.revisit_distance)
+        strangers = Strangers(self._confusions, self._memory.is_same_text)
         visit = Visit(self._camera, track.track_id, path, fusion, strangers, self._settings)
         if self._memory.is_burned_in(track.box):
             visit.silenced = "burned_in"

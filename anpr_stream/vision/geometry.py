@@ -16,11 +16,16 @@ def box_area(boxes: FloatArray) -> FloatArray:
     return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
 
 
-def intersections(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Areas (n, m) that boxes (n, 4) and (m, 4) share."""
+def shared_sides(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Widths and heights (n, m, 2) that boxes (n, 4) and (m, 4) share; 0 where they are apart."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.maximum(high - low, 0)
+    return np.asarray(np.maximum(high - low, 0), np.float32)
+
+
+def intersections(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Areas (n, m) that boxes (n, 4) and (m, 4) share."""
+    sides = shared_sides(a, b)
     return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from anpr_stream.types import FloatArray
 from anpr_stream.vision.contract import DetectorContract
-from anpr_stream.vision.geometry import box_area, intersections
+from anpr_stream.vision.geometry import box_area, intersections, shared_sides
 
 OBJECTNESS = 4
 BOX_VALUES = 5
@@ -114,7 +114,8 @@ def join_parts(plates: RawPlates) -> RawPlates:
     Args:
         plates: what `suppress` left, most confident first.
     """
-    pairs = np.argwhere(np.triu(_are_parts(plates), 1)).tolist()
+    # Most frames show one plate or none.
+    pairs = np.argwhere(np.triu(_are_parts(plates), 1)).tolist() if len(plates.boxes) > 1 else []
     if not pairs:
         return plates
     boxes = plates.boxes.copy()
@@ -134,10 +135,8 @@ def join_parts(plates: RawPlates) -> RawPlates:
 
 def _are_parts(plates: RawPlates) -> npt.NDArray[np.bool_]:
     """Tell of each pair whether it is of one plate, (n, n)."""
-    low = np.maximum(plates.boxes[:, None, :2], plates.boxes[None, :, :2])
-    high = np.minimum(plates.boxes[:, None, 2:], plates.boxes[None, :, 2:])
     sides = np.maximum(plates.boxes[:, 2:] - plates.boxes[:, :2], np.float32(1e-6))
-    shared = (high - low) / np.minimum(sides[:, None], sides[None, :])
+    shared = shared_sides(plates.boxes, plates.boxes) / np.minimum(sides[:, None], sides[None, :])
     alike = np.minimum(sides[:, None, 1], sides[None, :, 1]) / np.maximum(
         sides[:, None, 1], sides[None, :, 1]
     )

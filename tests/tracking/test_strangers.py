@@ -17,7 +17,8 @@ def reading(text: str, confidence: float = 0.9, truncated: bool = False) -> Read
 
 @pytest.fixture
 def strangers() -> Strangers:
-    return Strangers(Confusions(), 0.6)
+    confusions = Confusions()
+    return Strangers(confusions, lambda one, other: confusions.distance(one, other) <= 0.6)
 
 
 def test_reads_that_agree_on_another_text_prove_another_vehicle(strangers: Strangers) -> None:
