@@ -29,7 +29,7 @@ from anpr_stream.synth.pictures import load_pictures, random_patches
 from anpr_stream.synth.plates import SCENE, SynthPlate, render_plate
 from anpr_stream.types import Image
 from tools.refusal import exit_code
-from tools.training.packs import Record, write_pack
+from tools.training.packs import Record, encode_jpeg, write_pack
 
 Made = TypeVar("Made")
 CHUNK = 500
@@ -106,8 +106,7 @@ def render_chunk(studio: Studio, quality: int, seed: int, chunk: int) -> list[tu
 
 
 def _encoded(plate: SynthPlate, quality: int) -> tuple[Record, bytes]:
-    _, data = cv2.imencode(".jpg", plate.image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return record(plate), data.tobytes()
+    return record(plate), encode_jpeg(plate.image, quality)
 
 
 def render_all(studio: Studio, options: argparse.Namespace) -> Iterator[tuple[Record, bytes]]:

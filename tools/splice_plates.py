@@ -12,9 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -23,13 +22,12 @@ import numpy.typing as npt
 import torch
 
 from anpr_stream.types import FloatArray
+from anpr_stream.vision.ctc import greedy_runs
 from tools.refusal import ToolError, exit_code
-from tools.training.augment import UNIT, warp_matrix
+from tools.training.augment import UNIT, plain_crop
 from tools.training.data import ALPHABET, STORED_SIZE, Plates, load_plates
-from tools.training.loop import load_checkpoint, load_weights
-from tools.training.packs import Record, read_pack, write_pack
-from tools.training.reader import Reader, build_reader
-from tools.training.reader_task import MARGIN, plate_logits
+from tools.training.packs import Record, encode_jpeg, read_pack, write_pack
+from tools.training.reader_task import MARGIN, open_reader, plate_logits
 
 LEAST_HEIGHT_PX = 14.0
 """A plate lower than this in its photo has no edges left to cut along."""
@@ -66,32 +64,26 @@ class Legible:
     lines: tuple[Line, ...]
 
 
-def spelled_lines(codes: Sequence[int]) -> tuple[Line, ...]:
+def spelled_lines(logits: FloatArray) -> tuple[Line, ...]:
     """Return the lines that a reader spells, those without a character left out.
 
     Args:
-        codes: likeliest class of each step, those of the first line and then those of the second.
+        logits: (steps, classes), those of the first line and then those of the second.
     """
-    steps = len(codes) // 2
-    lines = (_spelled(codes[:steps]), _spelled(codes[steps:]))
-    return tuple(line for line in lines if line)
+    return tuple(line for line in map(_spelled, np.split(logits, 2)) if line)
 
 
-def _spelled(codes: Sequence[int]) -> Line:
-    found, start = [], 0
-    for code, run in groupby(codes):
-        end = start + len(list(run))
-        if code:
-            middle = (start + end) / 2 / len(codes)
-            found.append(Character(ALPHABET[code - 1], middle * (1 + 2 * MARGIN) - MARGIN))
-        start = end
-    return tuple(found)
+def _spelled(logits: FloatArray) -> Line:
+    centres = [(code, (start + end) / 2 / len(logits)) for code, start, end in greedy_runs(logits)]
+    return tuple(
+        Character(ALPHABET[code - 1], centre * (1 + 2 * MARGIN) - MARGIN) for code, centre in centres
+    )
 
 
-def kinds(plates: Plates, codes: Sequence[Sequence[int]]) -> list[list[Legible]]:
+def kinds(plates: Plates, logits: Iterable[FloatArray]) -> list[list[Legible]]:
     """Sort the plates that are read right by country and characters a line, two at least of a kind."""
     found: dict[tuple[str, ...], list[Legible]] = defaultdict(list)
-    for index, (record, spelled) in enumerate(zip(plates.records, codes, strict=True)):
+    for index, (record, spelled) in enumerate(zip(plates.records, logits, strict=True)):
         lines = spelled_lines(spelled)
         text = "".join(character.text for line in lines for character in line)
         if (
@@ -128,10 +120,8 @@ class Splicer:
 
     def _upright(self, plate: Legible) -> FloatArray:
         """Return a plate with `KEPT_MARGIN` as float32 of `STORED_SIZE`."""
-        stored = self._plates.plate(plate.index)
-        matrix = warp_matrix(stored.corners, [KEPT_MARGIN] * 4, STORED_SIZE)
-        upright = cv2.warpPerspective(stored.picture, matrix, STORED_SIZE, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(upright, np.float32)
+        crop = plain_crop(self._plates.plate(plate.index), KEPT_MARGIN, STORED_SIZE)
+        return np.asarray(crop, np.float32)
 
     def _record(self, first: Legible, second: Legible, texts: Sequence[str]) -> Record:
         one, other = (self._plates.records[plate.index] for plate in (first, second))
@@ -186,14 +176,14 @@ def matched(picture: FloatArray, model: FloatArray) -> FloatArray:
 
 
 def splice_all(
-    plates: Plates, codes: Sequence[Sequence[int]], count: int, seed: int
+    plates: Plates, logits: Iterable[FloatArray], count: int, seed: int
 ) -> Iterator[tuple[Record, bytes]]:
     """Make `count` plates.
 
     Raises:
         ToolError: no two plates go together.
     """
-    groups = kinds(plates, codes)
+    groups = kinds(plates, logits)
     if not groups:
         raise ToolError("no two plates of one country, read right and of equal length: give more plates")
     rng = np.random.default_rng(seed)
@@ -202,27 +192,16 @@ def splice_all(
     for kind in rng.choice(len(groups), count, p=weights / weights.sum()):
         first, second = rng.choice(len(groups[kind]), 2, replace=False)
         record, picture = splicer(groups[kind][first], groups[kind][second])
-        yield record, cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
-
-
-def load_reader(path: Path) -> Reader:
-    """Open a reader's checkpoint.
-
-    Raises:
-        TrainingError: it is none.
-    """
-    state = load_checkpoint(path)
-    reader = build_reader(state["description"]["network"])
-    load_weights(reader, state.get("ema", state["weights"]), path)
-    return reader
+        yield record, encode_jpeg(picture, QUALITY)
 
 
 def run(options: argparse.Namespace) -> None:
     """Make and write what `options` ask for."""
     torch.set_num_threads(options.threads)
     plates = load_plates(read_pack(options.data, "reader"), ["train"])
-    logits = plate_logits(load_reader(options.pretrained), plates, torch.device("cpu"))
-    made = splice_all(plates, logits.argmax(2).tolist(), options.count, options.seed)
+    reader, _ = open_reader(options.pretrained)
+    logits = plate_logits(reader, plates, torch.device("cpu")).numpy()
+    made = splice_all(plates, logits, options.count, options.seed)
     pack = write_pack(options.out, "reader", made)
     print(f"{options.out}: {len(pack)} plates, {options.out.stat().st_size / 1e6:.0f} MB")
 

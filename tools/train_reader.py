@@ -20,10 +20,10 @@ from tools.training.data import (
     stream_batches,
 )
 from tools.training.hard_plates import look_at
-from tools.training.loop import Loop, TrainingError, load_checkpoint, load_weights
+from tools.training.loop import Loop, TrainingError
 from tools.training.packs import Pack, read_pack
-from tools.training.reader import SIZES, Reader, build_reader
-from tools.training.reader_task import ALIGNED_SAMPLES, ReaderTask
+from tools.training.reader import SIZES, Reader
+from tools.training.reader_task import ALIGNED_SAMPLES, ReaderTask, open_reader
 from tools.training.widen import widen
 
 
@@ -82,9 +82,7 @@ def build_model(options: argparse.Namespace) -> tuple[Reader, int]:
     model, path = Reader(SIZES[options.name]), options.pretrained or options.resume
     if path is None:
         return model, ALIGNED_SAMPLES
-    state = load_checkpoint(path)
-    narrow = build_reader(state["description"]["network"])
-    load_weights(narrow, state.get("ema", state["weights"]), path)
+    narrow, state = open_reader(path)
     try:
         widen(narrow, model)
     except ValueError as error:

@@ -101,15 +101,19 @@ def warp_matrix(
     return np.asarray(cv2.getPerspectiveTransform(source, UNIT * np.array(size, np.float32)), np.float64)
 
 
-def plain_crop(plate: Plate, margin: float) -> Picture:
+def plain_crop(plate: Plate, margin: float, size: tuple[int, int] = INPUT_SIZE) -> Picture:
     """The plate as the runtime cuts it: `margin` on each side, edges replicated, no augmentation."""
-    matrix = warp_matrix(plate.corners, [margin] * 4, INPUT_SIZE)
-    return np.asarray(_warp(plate.picture, matrix, None), np.uint8)
+    matrix = warp_matrix(plate.corners, [margin] * 4, size)
+    return np.asarray(_stretched(plate.picture, matrix, size), np.uint8)
+
+
+def _stretched(picture: Picture, matrix: npt.NDArray[np.float64], size: tuple[int, int]) -> Image:
+    return cv2.warpPerspective(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _warp(picture: Picture, matrix: npt.NDArray[np.float64], background: Picture | None) -> Image:
     if background is None:
-        return cv2.warpPerspective(picture, matrix, INPUT_SIZE, borderMode=cv2.BORDER_REPLICATE)
+        return _stretched(picture, matrix, INPUT_SIZE)
     filled = background.copy()
     return cv2.warpPerspective(picture, matrix, INPUT_SIZE, dst=filled, borderMode=cv2.BORDER_TRANSPARENT)
 

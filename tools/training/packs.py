@@ -56,6 +56,12 @@ def encode(picture: Picture, quality: int) -> bytes:
     return bytes(encoded)
 
 
+def encode_jpeg(picture: Picture, quality: int) -> bytes:
+    """`picture` as JPEG at `quality` 1..100."""
+    _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return bytes(encoded)
+
+
 def write_pack(path: Path, kind: str, items: Iterable[tuple[Record, bytes]]) -> Pack:
     """Write `items` (record, encoded picture) to `path` and return the pack."""
     listed = list(items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from tools.training.data import ALPHABET, Batch, Plates, plain_batch
-from tools.training.loop import SCORE, Metrics
+from tools.training.loop import SCORE, Metrics, load_checkpoint, load_weights
 from tools.training.losses import reader_loss
 from tools.training.packs import Record
-from tools.training.reader import Reader, describe
+from tools.training.reader import Reader, build_reader, describe
 
 MARGIN = 0.05
 """Fraction of the plate's box on each side of the crops to read: what the exported contract says."""
@@ -62,6 +63,18 @@ class ReaderTask:
         texts = read_plates(model, self.val, self.device)
         right = [text == record["text"] for text, record in zip(texts, self.val.records, strict=True)]
         return exact_by_group(right, self.val.records)
+
+
+def open_reader(path: Path) -> tuple[Reader, dict[str, Any]]:
+    """Return the network of a reader's checkpoint, with its averaged weights, and all that the file holds.
+
+    Raises:
+        TrainingError: it is no checkpoint of a reader.
+    """
+    state = load_checkpoint(path)
+    reader = build_reader(state["description"]["network"])
+    load_weights(reader, state.get("ema", state["weights"]), path)
+    return reader, state
 
 
 def to_input(pictures: Tensor) -> Tensor:
