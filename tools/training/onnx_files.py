@@ -131,7 +131,8 @@ def quantise(
 
     Static Q/DQ, symmetric int8 for activations and weights, biases left in FP32: the form that ONNX
     Runtime, OpenVINO and TensorRT all take. Recurrent layers stay in FP32. Weights keep to 7 bits: a
-    processor with AVX2 and no VNNI adds two products in 16 bits, where those of 8 bits overflow.
+    processor with AVX2 and no VNNI adds two products in 16 bits, where those of 8 bits overflow. What
+    convolutions put out is rounded where the next one takes it in, after ReLU and sum, and not before.
 
     Args:
         source: an FP32 network.
@@ -157,7 +158,12 @@ def quantise(
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=ranges,
-            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+            extra_options={
+                "ActivationSymmetric": True,
+                "WeightSymmetric": True,
+                "QuantizeBias": False,
+                "OpTypesToExcludeOutputQuantization": ["Conv"],
+            },
         )
 
 
