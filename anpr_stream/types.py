@@ -323,6 +323,7 @@ class Remembered:
         velocity_px_s: of its centre.
         seen_utc_s: when it was last seen.
         is_parked: it stood there.
+        confidence: of the text, 0..1.
     """
 
     text: str
@@ -330,6 +331,7 @@ class Remembered:
     velocity_px_s: Point
     seen_utc_s: float
     is_parked: bool
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,8 @@ class FusionSettings(Section):
     independent_reads: Positive = 5.0
     """Reads of one track repeat each other's faults: more full reads than this add no certainty."""
     max_variants: int = Field(default=8, ge=2)
-    """Different texts kept of one track; the lightest go first."""
+    """Different texts of one track that are added up, the heaviest; four times as many are kept. Too low:
+    right reads that come late count for nothing; too high: more work for each read."""
     candidates: int = Field(default=5, ge=1)
     """Texts listed in an event."""
 
@@ -147,7 +148,8 @@ class VisitSettings(Section):
     revisit_s: float = Field(default=30.0, ge=0.0)
     """The same text at the same place within this time after its end is not told again."""
     revisit_distance: float = Field(default=0.6, ge=0.0)
-    """Weighted edit distance up to which two texts are one plate (look-alikes cost about 0.3)."""
+    """Weighted edit distance up to which two texts are one plate (look-alikes cost about 0.3); two that both
+    reach `sure_confidence` are one only if alike but for O and 0, I and 1."""
     same_place_heights: Positive = 6.0
     """Boxes whose centres are nearer than so many plate heights are at the same place."""
     parked_after_s: Positive = 60.0

@@ -30,5 +30,5 @@ def keep_remembered(database: sqlite3.Connection, cameras: Collection[str]) -> N
 
 
 def _plate(values: list[Any]) -> Remembered:
-    text, box, velocity, seen_utc_s, is_parked = values
-    return Remembered(text, tuple(box), tuple(velocity), seen_utc_s, is_parked)
+    text, box, velocity, *rest = values
+    return Remembered(text, tuple(box), tuple(velocity), *rest)

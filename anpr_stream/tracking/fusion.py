@@ -23,6 +23,8 @@ from anpr_stream.types import ALPHABET, Candidate, CropQuality, FloatArray, Fuse
 
 Mask = npt.NDArray[np.bool_]
 
+_KEPT = 4
+"""So many times the texts that are added up are kept: one that comes late must be able to grow."""
 _UNDECIDED = 0.1
 """A column whose "no character" is neither below this nor above its complement is tried both ways."""
 
@@ -88,9 +90,14 @@ class Fusion:
             known = self._variants.setdefault((variant.text, variant.is_truncated), variant)
             if known is not variant:
                 known.take(variant)
-        while len(self._variants) > self._settings.max_variants:
-            del self._variants[min(self._variants, key=lambda key: (self._variants[key].weight, key))]
+            elif len(self._variants) > _KEPT * self._settings.max_variants:
+                self._forget_lightest_but(variant)
         self._is_stale = True
+
+    def _forget_lightest_but(self, newest: Variant) -> None:
+        """Make room; the newest text weighs little only because it is new."""
+        others = [key for key, variant in self._variants.items() if variant is not newest]
+        del self._variants[min(others, key=lambda key: (self._variants[key].weight, key))]
 
     def _newest(self) -> _Fused | None:
         if self._is_stale:
@@ -103,7 +110,7 @@ class Fusion:
         variants = sorted(self._variants.values(), key=lambda v: (-v.weight, v.text, v.is_truncated))
         if not variants:
             return None
-        profile = Profile(variants, self._settings)
+        profile = Profile(variants[: self._settings.max_variants], self._settings)
         posterior = profile.posterior(self._settings.independent_reads)
         masks = _spelled_columns(posterior)
         if not masks[0].any():
@@ -111,7 +118,7 @@ class Fusion:
         first, *others = [_spelling(posterior, mask) for mask in masks if mask.any()]
         repairs = self._formats.rerank(first, others, self._settings.candidates)
         best = repairs[0]
-        spelled = next(mask for mask in masks if mask.sum() == len(best.text))
+        spelled = _columns_of(best.text, posterior, masks)
         raw_text = "".join(ALPHABET[place] for place in posterior[masks[0], :GAP].argmax(axis=1))
         characters = _character_confidences(best.text, posterior[spelled])
         # The formats repair all reads alike: one that spells the text before repair agrees, too.
@@ -177,6 +184,16 @@ def _spelling(posterior: Logs, mask: Mask) -> FloatArray:
     spelling = posterior[mask, :GAP]
     spelling[0] *= posterior[~mask, GAP].prod()
     return spelling.astype(np.float32)
+
+
+def _columns_of(text: str, posterior: Logs, masks: Sequence[Mask]) -> Mask:
+    """Return the columns that spell a text: of those masks that have its length, the likeliest."""
+    places = [ALPHABET.index(character) for character in text]
+
+    def likelihood(mask: Mask) -> float:
+        return float(posterior[mask][range(len(places)), places].prod() * posterior[~mask, GAP].prod())
+
+    return max((mask for mask in masks if mask.sum() == len(text)), key=likelihood)
 
 
 def _character_confidences(text: str, columns: Logs) -> tuple[float, ...]:

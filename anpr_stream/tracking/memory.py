@@ -15,6 +15,10 @@ _LIMIT = 500
 """Most visits of each kind remembered; the oldest are forgotten first."""
 _PARKED_HEIGHTS = 2.0
 """Two boxes of one parked plate are at most so far apart."""
+_BURNED_S = 3600.0
+"""A place where text was part of the picture is forgotten when none was there for so long."""
+_ALIKE = str.maketrans("OI", "01")
+"""Characters that many countries print alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +27,22 @@ class Past:
 
     Attributes:
         text: fused.
+        confidence: of the text.
         path: its way; that of the newest repetition, if it was repeated.
         is_parked: it stood when it was last seen.
     """
 
     text: str
+    confidence: float
     path: Path
     is_parked: bool
 
-
-def noted(text: str, path: Path, is_parked: bool) -> Remembered:
-    """Return a visit in the form that outlives its camera's flow."""
-    return Remembered(text, path.box, path.velocity_px_s, path.last.utc_s, is_parked)
+    def note(self) -> Remembered:
+        """Return it in the form that outlives its camera's flow."""
+        path = self.path
+        return Remembered(
+            self.text, path.box, path.velocity_px_s, path.last.utc_s, self.is_parked, self.confidence
+        )
 
 
 class PlaceMemory:
@@ -51,24 +59,38 @@ class PlaceMemory:
         # Apart, so that a busy street does not push parked plates out of the memory.
         self._passed: deque[Past] = deque(maxlen=_LIMIT)
         self._parked: deque[Past] = deque(maxlen=_LIMIT)
-        self._burned: deque[Box] = deque(maxlen=_LIMIT)
+        self._burned: deque[tuple[Box, float]] = deque(maxlen=_LIMIT)
 
-    def is_same_text(self, one: str, other: str) -> bool:
-        """Tell whether two texts may be two reads of one plate."""
-        return one == other or self._confusions.distance(one, other) <= self._settings.revisit_distance
+    def is_same_text(self, one: str, other: str, confidence: float = 0.0) -> bool:
+        """Tell whether two texts may be two reads of one plate.
 
-    def remember(self, text: str, path: Path) -> None:
+        Args:
+            one: a text.
+            other: another one.
+            confidence: of the less sure one. Where both are sure, a look-alike is another plate: a fleet's
+                vehicles have them.
+        """
+        if one.translate(_ALIKE) == other.translate(_ALIKE):
+            return True
+        if confidence >= self._settings.sure_confidence:
+            return False
+        distance = min(self._confusions.distance(one, other), self._confusions.distance(other, one))
+        return distance <= self._settings.revisit_distance
+
+    def remember(self, text: str, confidence: float, path: Path) -> None:
         """Note a visit that ended."""
-        self._note(Past(text, path, path.is_parked))
+        self._note(Past(text, confidence, path, path.is_parked))
 
     def renew(self, past: Past, path: Path) -> None:
         """Note that a visit was repeated, and where it ended this time."""
         self.forget(past)
-        self._note(Past(past.text, path, past.is_parked or path.is_parked))
+        self._note(Past(past.text, past.confidence, path, past.is_parked or path.is_parked))
 
-    def recall(self, text: str, path: Path) -> Past | None:
+    def recall(self, text: str, confidence: float, path: Path) -> Past | None:
         """Return the visit that a plate of this text and way repeats, if there is one."""
-        return next((past for past in self._valid(path.first_s) if self._repeats(past, text, path)), None)
+        return next(
+            (past for past in self._valid(path.first_s) if self._repeats(past, text, confidence, path)), None
+        )
 
     def is_parking_space(self, path: Path) -> bool:
         """Tell whether a plate, whatever its text, stays where a parked one is remembered."""
@@ -82,8 +104,7 @@ class PlaceMemory:
 
     def notes(self, now_s: float) -> tuple[Remembered, ...]:
         """Return what is not forgotten yet, oldest first, in a form that outlives this memory."""
-        kept = reversed(list(self._valid(now_s)))
-        return tuple(noted(past.text, past.path, past.is_parked) for past in kept)
+        return tuple(past.note() for past in reversed(list(self._valid(now_s))))
 
     def restore(self, notes: Iterable[Remembered], utc_s: float, now_s: float) -> None:
         """Take what an earlier memory noted; `utc_s` is what `now_s` is on the wall's clock."""
@@ -91,16 +112,18 @@ class PlaceMemory:
             seen_s = now_s - (utc_s - note.seen_utc_s)
             path = Path(note.box, Moment(seen_s, note.seen_utc_s), seen_s, self._settings)
             path.velocity_px_s = note.velocity_px_s
-            self._note(Past(note.text, path, note.is_parked))
+            self._note(Past(note.text, note.confidence, path, note.is_parked))
 
-    def note_burned_in(self, box: Box) -> None:
+    def note_burned_in(self, box: Box, now_s: float) -> None:
         """Note a place where text is part of the picture."""
-        if not self.is_burned_in(box):
-            self._burned.append(box)
+        self._burned.append((box, now_s))
 
-    def is_burned_in(self, box: Box) -> bool:
+    def is_burned_in(self, box: Box, now_s: float) -> bool:
         """Tell whether a box is at a place where text is part of the picture."""
-        return any(distance_heights(box, burned) < 0.5 for burned in self._burned)
+        return any(
+            distance_heights(box, burned) < 0.5 and now_s - seen_s <= _BURNED_S
+            for burned, seen_s in self._burned
+        )
 
     def _note(self, past: Past) -> None:
         (self._parked if past.is_parked else self._passed).append(past)
@@ -111,9 +134,9 @@ class PlaceMemory:
         for memory, limit_s in ((self._passed, settings.revisit_s), (self._parked, settings.parked_memory_s)):
             yield from (past for past in reversed(memory) if now_s - past.path.seen_s <= limit_s)
 
-    def _repeats(self, past: Past, text: str, path: Path) -> bool:
+    def _repeats(self, past: Past, text: str, confidence: float, path: Path) -> bool:
         is_there = self._stays(past, path) if past.is_parked else past.path.leads_to(path)
-        return is_there and self.is_same_text(past.text, text)
+        return is_there and self.is_same_text(past.text, text, min(past.confidence, confidence))
 
     def _stays(self, past: Past, path: Path) -> bool:
         is_near = distance_heights(past.path.box, path.first_box) <= _PARKED_HEIGHTS

@@ -107,25 +107,39 @@ class Path:
         """Take that it was last seen here: what followed was another plate."""
         self.box, self.last, self.seen_s = box, moment, now_s
 
-    def continue_with(self, other: Path) -> None:
-        """Go on as another track of the same plate did."""
-        self.box, self.velocity_px_s = other.box, other.velocity_px_s
-        self.last, self.seen_s = other.last, other.seen_s
-        self.moved_heights = max(self.moved_heights, distance_heights(other.box, self.first_box))
-        if other.moved_heights > self._settings.still_heights or not self._is_near(other.box):
-            self._anchor, self._still_since_s = other._anchor, other._still_since_s
-        known = self.whereabouts.zones
-        self.whereabouts.zones += tuple(z for z in other.whereabouts.zones if z not in known)
-        self.whereabouts.crossed = other.whereabouts.crossed or self.whereabouts.crossed
-        self.direction = other.direction or self.direction
+    def join(self, other: Path) -> None:
+        """Take up the way of another track of the same plate, before, after or beside this one's."""
+        start, rest = sorted((self, other), key=lambda path: path.first_s)
+        end = max(rest, start, key=lambda path: path.seen_s)
+        went_on = rest.moved_heights > self._settings.still_heights or not start._is_near(rest.box)
+        still = rest if went_on else start
+        self._anchor, self._still_since_s = still._anchor, still._still_since_s
+        zones = dict.fromkeys((*start.whereabouts.zones, *rest.whereabouts.zones))
+        self.whereabouts.zones = tuple(zones)
+        self.whereabouts.crossed = rest.whereabouts.crossed or start.whereabouts.crossed
+        self.direction = rest.direction or start.direction
+        self.moved_heights = max(self.moved_heights, distance_heights(end.box, start.first_box))
+        self.first, self.first_s, self.first_box = start.first, start.first_s, start.first_box
+        self.box, self.velocity_px_s = end.box, end.velocity_px_s
+        self.last, self.seen_s = end.last, end.seen_s
 
     def leads_to(self, other: Path) -> bool:
-        """Tell whether a plate seen later may be this one: near where it was or should be by then."""
-        gap_s = min(max(other.first_s - self.seen_s, 0.0), _MAX_COAST_S)
-        x, y = (speed * gap_s for speed in self.velocity_px_s)
+        """Tell whether a plate of its text seen later may be this one: near where it was or should be."""
+        slack = self._settings.same_place_heights * (1.0 + self._coasts_s(other))
+        return self._is_off_by(other) <= slack
+
+    def precedes(self, other: Path) -> bool:
+        """Tell whether a plate that came after this one may be this one, where only its place tells."""
+        return self.seen_s <= other.first_s and self._is_off_by(other) <= self._settings.same_place_heights
+
+    def _is_off_by(self, other: Path) -> float:
+        """Return how many heights another way begins from where this one ended or would be by then."""
+        x, y = (speed * self._coasts_s(other) for speed in self.velocity_px_s)
         moved = (self.box[0] + x, self.box[1] + y, self.box[2] + x, self.box[3] + y)
-        slack = self._settings.same_place_heights * (1.0 + gap_s)
-        return min(distance_heights(b, other.first_box) for b in (self.box, moved)) <= slack
+        return min(distance_heights(box, other.first_box) for box in (self.box, moved))
+
+    def _coasts_s(self, other: Path) -> float:
+        return min(max(other.first_s - self.seen_s, 0.0), _MAX_COAST_S)
 
     def _is_near(self, box: Box) -> bool:
         return distance_heights(box, self._anchor) <= self._settings.still_heights

@@ -19,6 +19,9 @@ _SHORT_S = 0.5
 """Text that stood still for less time before a moving scene may be a plate."""
 _RECENT_S = 1.0
 """Text is not told before the camera has stood still for this time, unless it moved itself."""
+_FORGIVING = 0.05
+"""Part of the time in which the scene stands still that is taken off the time in which it moved: a lorry or a
+flashing light now and then is no moving camera."""
 
 
 def visit_id(camera: str, moment: Moment, track_id: int) -> str:
@@ -127,6 +130,7 @@ class Visit:
         revision: of the next event.
         hits: lists that its text is on.
         contested: text that a neighbour carries at the same time.
+        beside: track of another plate at its place when it was last seen.
         matched: the text and the zones that `hits` belong to.
         silenced: why it is not told: `revisit`, `parked`, `burned_in`, or None.
         repeats: the ended visit that it repeats.
@@ -157,10 +161,12 @@ class Visit:
         self.hits: tuple[ListHit, ...] = ()
         self.matched: tuple[FusedRead, tuple[str, ...]] | None = None
         self.contested: str | None = None
+        self.beside: int | None = None
         self.silenced: str | None = None
         self.repeats: Past | None = None
         self._last_own: tuple[Box, Moment, float] | None = None
         self._static_s = 0.0
+        self._cuts_survived = 0
         self._suspect_until_s = float("-inf")
         self._agreed: tuple[str, float] | None = None
 
@@ -170,16 +176,14 @@ class Visit:
         return self.fusion.plate()
 
     @property
-    def told_text(self) -> str | None:
-        """The text by which receivers know this vehicle, of this visit or of the one it repeats."""
-        if self.repeats is not None:
-            return self.repeats.text
-        return self.told.text if self.told else None
-
-    @property
-    def is_known_to_stand(self) -> bool:
-        """True when it is parked, or goes on being where a parked one was."""
-        return self.path.is_parked or (self.repeats is not None and self.repeats.is_parked)
+    def as_known(self) -> Past | None:
+        """As receivers know this vehicle, from this visit or from the one it repeats."""
+        known = self.repeats or self.told_plate
+        if known is None:
+            return None
+        # It is parked, or goes on being where a parked one was.
+        stands = self.path.is_parked or (self.repeats is not None and self.repeats.is_parked)
+        return Past(known.text, known.confidence, self.path, stands)
 
     @property
     def direction(self) -> str | None:
@@ -194,12 +198,17 @@ class Visit:
     @property
     def is_burned_in(self) -> bool:
         """True for text that belongs to the picture: the camera moved long enough, the text did not."""
-        return self._static_s >= self._settings.visits.burned_in_after_s
+        return self._unmoved_s >= self._settings.visits.burned_in_after_s
 
     @property
     def was_burned_in(self) -> bool:
         """The same for a visit that ends before there was time to be sure."""
-        return self._static_s > max(_SHORT_S, self.path.dwell_s / 2)
+        return self._unmoved_s > max(_SHORT_S, self.path.dwell_s / 2)
+
+    @property
+    def _unmoved_s(self) -> float:
+        """Time for which it did not move though the scene did; the second hard cut survived makes it sure."""
+        return self._static_s + self._cuts_survived * self._settings.visits.burned_in_after_s / 2
 
     def see(self, track: Track, frame: Frame, now_s: float, places: Places) -> None:
         """Take its track as it stands after a frame."""
@@ -219,16 +228,18 @@ class Visit:
         """Take how much of the scene moved; text that does not move along is part of the picture."""
         settings = self._settings.visits
         if self.path.moved_heights > settings.burned_in_heights:
-            self._static_s, self._suspect_until_s = 0.0, float("-inf")
+            self._static_s, self._cuts_survived, self._suspect_until_s = 0.0, 0, float("-inf")
         elif motion is None:
             self._suspect_until_s = max(self._suspect_until_s, now_s)
         elif motion >= settings.camera_motion and self.path.seen_s == now_s:
             self._static_s += step_s
             self._suspect_until_s = now_s + _RECENT_S
+        else:
+            self._static_s = max(0.0, self._static_s - _FORGIVING * step_s)
 
     def survive_cut(self, now_s: float) -> None:
         """Take that the same text stood at the same pixels before a hard cut; the second time it is sure."""
-        self._static_s += self._settings.visits.burned_in_after_s / 2
+        self._cuts_survived += 1
         self._suspect_until_s = now_s + _RECENT_S
 
     def take(self, reading: Reading, now_s: float) -> None:
@@ -262,9 +273,10 @@ class Visit:
     def absorb(self, other: Visit, now_s: float) -> None:
         """Take over another visit that turned out to be this one; the other must not be used again."""
         self.fusion.merge(other.fusion)
-        self._last_own = other._last_own or self._last_own
-        self.track_id, self.frame_index = other.track_id, other.frame_index
-        self.path.continue_with(other.path)
+        if other.path.seen_s >= self.path.seen_s:
+            self._last_own = other._last_own or self._last_own
+            self.track_id, self.frame_index = other.track_id, other.frame_index
+        self.path.join(other.path)
         self.evidence.join(other.evidence)
         if other.shot:
             self._keep_better(other.shot)

@@ -12,7 +12,7 @@ from anpr_stream.plates.matching import Confusions
 from anpr_stream.tracking.calibration import Calibration
 from anpr_stream.tracking.cuts import STILL, SceneChange
 from anpr_stream.tracking.fusion import Fusion
-from anpr_stream.tracking.memory import PlaceMemory, noted
+from anpr_stream.tracking.memory import PlaceMemory
 from anpr_stream.tracking.path import Path, distance_heights, height
 from anpr_stream.tracking.strangers import Reading, Strangers
 from anpr_stream.tracking.visit import Told, Visit
@@ -124,6 +124,7 @@ class VisitKeeper:
         self._crowd.remember(frame.index, tracks)
         for track in tracks:
             self._see(track, frame)
+        self._note_company()
         for visit in self._visits:
             visit.note_motion(scene.motion, self._now_s, step_s)
         for visit in self._take(reads):
@@ -144,11 +145,7 @@ class VisitKeeper:
 
     def remembered(self) -> tuple[Remembered, ...]:
         """Return what a later keeper must know so as not to tell again what stands or was just here."""
-        in_view = [
-            noted(text, visit.path, visit.is_known_to_stand)
-            for visit in self._visits
-            if (text := visit.told_text) is not None
-        ]
+        in_view = (past.note() for visit in self._visits if (past := visit.as_known))
         return (*self._memory.notes(self._now_s), *in_view)
 
     def take_counts(self) -> Counter[str]:
@@ -180,11 +177,19 @@ class VisitKeeper:
         fusion = Fusion(self._formats, self._settings.fusion, self._calibration)
         strangers = Strangers(self._confusions, self._memory.is_same_text)
         visit = Visit(self._camera, track.track_id, path, fusion, strangers, self._settings)
-        if self._memory.is_burned_in(track.box):
+        if self._memory.is_burned_in(track.box, now_s):
             visit.silenced = "burned_in"
         self._visits.append(visit)
         self._by_track[track.track_id] = visit
         return visit
+
+    def _note_company(self) -> None:
+        """Note of each untold visit in view whether another plate is at its place: one plate, two tracks."""
+        seen = [visit for visit in self._visits if visit.path.seen_s == self._now_s]
+        for visit in seen:
+            if visit.told is None:
+                near = (other for other in seen if other is not visit and _are_one_plate(visit, other))
+                visit.beside = next((other.track_id for other in near), None)
 
     def _take(self, reads: Sequence[tuple[Crop, Read]]) -> list[Visit]:
         """Give reads to their visits and return those visits, each once."""
@@ -220,30 +225,33 @@ class VisitKeeper:
         plate = visit.plate
         if plate is None or plate.confidence < _LEAST_CONFIDENCE:
             return
-        for other in [other for other in self._visits if self._has_text(other, plate.text)]:
+        for other in [other for other in self._visits if self._has_text(other, plate)]:
             if other is not visit:
                 older, younger = sorted((visit, other), key=lambda v: v.path.first_s)
                 if self._meet(older, younger):
                     return
         if visit.told is None and visit.silenced != "burned_in":
-            self._silence_repetition(visit, plate.text)
+            self._silence_repetition(visit, plate)
 
-    def _has_text(self, visit: Visit, text: str) -> bool:
+    def _has_text(self, visit: Visit, of: FusedRead) -> bool:
         plate = visit.plate
         if plate is None or plate.confidence < _LEAST_CONFIDENCE:
             return False
-        return self._memory.is_same_text(plate.text, text)
+        return self._memory.is_same_text(plate.text, of.text, min(plate.confidence, of.confidence))
 
-    def _silence_repetition(self, visit: Visit, text: str) -> None:
-        if visit.repeats is None or not self._memory.is_same_text(visit.repeats.text, text):
-            past = self._memory.recall(text, visit.path)
+    def _silence_repetition(self, visit: Visit, plate: FusedRead) -> None:
+        known = visit.repeats
+        if known is None or not self._memory.is_same_text(
+            known.text, plate.text, min(known.confidence, plate.confidence)
+        ):
+            past = self._memory.recall(plate.text, plate.confidence, visit.path)
             visit.silenced = None if past is None else "parked" if past.is_parked else "revisit"
             visit.repeats = past
 
     def _meet(self, older: Visit, younger: Visit) -> bool:
         """Resolve two visits with one text; return True if they became one."""
         if older.path.seen_s > younger.path.first_s:
-            if distance_heights(older.path.box, younger.path.box) > _ONE_PLATE_HEIGHTS:
+            if not _are_one_plate(older, younger):
                 self._contest(older, younger)
                 return False
         elif not older.path.leads_to(younger.path):
@@ -281,7 +289,7 @@ class VisitKeeper:
         """Silence what is part of the picture; let parked plates speak again that drive off."""
         if visit.is_burned_in and visit.silenced != "burned_in":
             visit.silenced = "burned_in"
-            self._memory.note_burned_in(visit.path.box)
+            self._memory.note_burned_in(visit.path.box, self._now_s)
         elif visit.silenced == "parked" and visit.path.moved_heights > _RELEASE_HEIGHTS:
             visit.silenced = None
             if visit.repeats:
@@ -309,12 +317,14 @@ class VisitKeeper:
         self._visits.remove(visit)
         self._by_track = {track: v for track, v in self._by_track.items() if v is not visit}
         is_burned_in = visit.silenced == "burned_in" or visit.was_burned_in
+        if is_burned_in:
+            self._memory.note_burned_in(visit.path.box, self._now_s)
         plate = None if is_burned_in else visit.text_at_end()
         if visit.told is None and (silence := self._silence(visit, plate, is_burned_in)):
             self._counts[silence] += 1
             return []
         if plate:
-            self._memory.remember(plate.text, visit.path)
+            self._memory.remember(plate.text, plate.confidence, visit.path)
         visit.matched = None
         hits = self._hits(visit, plate) if plate else ()
         reason = None if plate else "burned_in" if is_burned_in else visit.reason()
@@ -333,13 +343,20 @@ class VisitKeeper:
             return "unconfirmed"
         if self._memory.is_parking_space(visit.path):
             return "parked"
-        if any(v.path.leads_to(visit.path) or visit.path.leads_to(v.path) for v in self._visits):
+        if self._is_part_of_another(visit):
             return "joined"
         if visit.evidence.hits < self._settings.visits.unread_min_hits:
             return "too_short"
         if visit.evidence.surest < self._settings.visits.unread_min_confidence:
             return "doubtful"
         return None if self._settings.visits.unread_events else "unread"
+
+    def _is_part_of_another(self, visit: Visit) -> bool:
+        """Tell whether another visit that has not ended holds this one's plate before, after or beside it."""
+        beside = self._by_track.get(visit.beside) if visit.beside is not None else None
+        return beside is not None or any(
+            other.path.precedes(visit.path) or visit.path.precedes(other.path) for other in self._visits
+        )
 
     def _hits(self, visit: Visit, plate: FusedRead) -> tuple[ListHit, ...]:
         """Ask the lists, again only when text or zones are new: fuzzy matching takes a while."""
@@ -395,6 +412,11 @@ def _claim(visit: Visit) -> tuple[bool, int, float]:
     plate = visit.plate
     reads, confidence = (plate.agreeing_reads, plate.confidence) if plate else (0, 0.0)
     return visit.told is not None, reads, confidence
+
+
+def _are_one_plate(visit: Visit, other: Visit) -> bool:
+    """Tell whether two visits in view are so near that they follow one plate."""
+    return distance_heights(visit.path.box, other.path.box) <= _ONE_PLATE_HEIGHTS
 
 
 def _is_same_spot(older: Visit, younger: Visit) -> bool:

@@ -191,7 +191,19 @@ def test_any_mixture_of_reads_is_survived_and_bounded(texts: list[str]) -> None:
         fusion.add(make_read(text), GOOD)
     plate = fusion.plate()
     assert plate is None or (0.0 <= plate.confidence <= 1.0 and plate.reads <= len(texts))
-    assert len(fusion._variants) <= 4
+    assert len(fusion._variants) <= 16
+
+
+def test_a_text_that_comes_late_is_not_shut_out_by_doubtful_ones() -> None:
+    doubtful = ["AB1284", "A81234", "AB1Z34", "AB123A", "AE1234", "AB1734", "48I234", "RB1234"]
+    fusion = Fusion(settings=FusionSettings(max_variants=4))
+    for text in doubtful * 4:
+        fusion.add(make_read(text, 0.5), GOOD)
+    for _ in range(20):
+        fusion.add(make_read("XY7788", 0.97), GOOD)
+    plate = fusion.plate()
+    assert plate is not None
+    assert (plate.text, plate.agreeing_reads) == ("XY7788", 20)
 
 
 def test_rows_that_leave_room_for_no_character_are_weak_evidence_of_one() -> None:

@@ -12,14 +12,17 @@ SIZE = (1920, 1080)
 EVERYWHERE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
 
-def walk(boxes: Iterable[Box], step_s: float = 0.1, settings: VisitSettings | None = None) -> Path:
+def walk(
+    boxes: Iterable[Box], step_s: float = 0.1, settings: VisitSettings | None = None, start_s: float = 0.0
+) -> Path:
     """The way of a plate that is seen in each frame, with its true speed."""
     seen = list(boxes)
-    path = Path(seen[0], Moment(0.0, 0.0), 0.0, settings or VisitSettings())
+    path = Path(seen[0], Moment(start_s, start_s), start_s, settings or VisitSettings())
     for i, box in enumerate(seen):
         before = seen[max(i - 1, 0)]
         speed = ((box[0] - before[0]) / step_s, (box[1] - before[1]) / step_s)
-        path.follow(box, speed, Moment(i * step_s, i * step_s), i * step_s, SIZE, Places())
+        now_s = start_s + i * step_s
+        path.follow(box, speed, Moment(now_s, now_s), now_s, SIZE, Places())
     return path
 
 
@@ -98,7 +101,7 @@ def test_a_way_goes_on_in_another_track() -> None:
     first = walk([make_box(500, 500, 20)] * 40, settings=settings)
     second = Path(make_box(502, 500, 20), Moment(5.0, 5.0), 5.0, settings)
     second.follow(second.box, (0.0, 0.0), Moment(6.0, 6.0), 6.0, SIZE, places)
-    first.continue_with(second)
+    first.join(second)
     assert (first.first.pts_s, first.last.pts_s, first.dwell_s) == (0.0, 6.0, 6.0)
     assert first.whereabouts.zones == ("all",)
     assert first.is_parked, "it stood through the gap"
@@ -107,7 +110,16 @@ def test_a_way_goes_on_in_another_track() -> None:
 def test_a_way_that_goes_on_elsewhere_is_not_parked() -> None:
     settings = VisitSettings(parked_after_s=5.0)
     first = walk([make_box(500, 500, 20)] * 100, settings=settings)
-    second = walk([make_box(900, 500, 20)] * 5, settings=settings)
-    first.continue_with(second)
+    second = walk([make_box(900, 500, 20)] * 5, settings=settings, start_s=11.0)
+    first.join(second)
     assert first.moved_heights == pytest.approx(20.0)
     assert not first.is_parked
+
+
+def test_two_ways_are_one_in_the_order_of_time_whichever_takes_up_the_other() -> None:
+    earlier = walk([make_box(500, 500, 20)] * 5)
+    later = walk([make_box(520, 500, 20), make_box(560, 500, 20)], start_s=2.0)
+    later.join(earlier)
+    assert (later.first.pts_s, later.last.pts_s, later.dwell_s) == (0.0, 2.1, 2.1)
+    assert (later.first_box, later.box) == (make_box(500, 500, 20), make_box(560, 500, 20))
+    assert later.moved_heights == pytest.approx(3.0)
