@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from anpr_stream.errors import BackendError
+from anpr_stream.inference.meaning import difference
 from anpr_stream.inference.models import Golden
 from anpr_stream.interfaces import Backend
 from anpr_stream.types import FloatArray
+from anpr_stream.vision.contract import Contract
 
 TOLERANCES = {"fp32": 1e-3, "fp16": 0.02, "bf16": 0.05, "int8": 0.2}
 """Largest error by precision: root mean square of the difference over that of the right answer's spread."""
@@ -28,8 +30,8 @@ def error_of(outputs: Mapping[str, FloatArray], expected: Mapping[str, FloatArra
     return max(_error_of(name, outputs, right) for name, right in expected.items())
 
 
-def check(backend: Backend, golden: Golden, precision: str) -> float:
-    """Run the golden sample and compare.
+def check(backend: Backend, golden: Golden, precision: str, contract: Contract) -> float:
+    """Run the golden sample and compare: all numbers, and the plates or texts that they mean.
 
     Returns:
         The relative error.
@@ -37,13 +39,16 @@ def check(backend: Backend, golden: Golden, precision: str) -> float:
     Raises:
         BackendError: the engine fails or answers something else (slug `golden-disagrees`).
     """
-    error = error_of(backend.run(golden.images), golden.outputs)
+    outputs = backend.run(golden.images)
+    error = error_of(outputs, golden.outputs)
     if error > TOLERANCES[precision]:
         raise BackendError(
             f"{backend.description} is {100 * error:.2g} % off the golden sample, "
             f"{100 * TOLERANCES[precision]:.2g} % are allowed for {precision}",
             "golden-disagrees",
         )
+    if fault := difference(outputs, golden.outputs, contract):
+        raise BackendError(f"{backend.description} fails the golden sample: {fault}", "golden-disagrees")
     return error
 
 

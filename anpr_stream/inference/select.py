@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -100,15 +101,29 @@ class _Loader:
     settings: InferenceSettings
 
     def again(self, found: Iterable[Way], choice: Choice | None) -> LoadedNetwork | None:
-        """Load as at the last start; the golden sample still decides."""
-        for way in found:
-            if choice is not None and (way.engine, way.precision) == (choice.engine, choice.precision):
-                try:
-                    loaded = self._network(way, self._checked(way), choice.because)
-                    return replace(loaded, rejections=choice.rejections)
-                except AnprError as error:
-                    LOG.warning("%s: %s no longer serves, choosing again: %s", self.file.name, way, error)
-        return None
+        """Load as at the last start, unless a better way serves now; the golden sample still decides."""
+        chosen = next(
+            (way for way in found if choice and str(way) == f"{choice.engine} {choice.precision}"), None
+        )
+        if choice is None or chosen is None:
+            return None
+        wrong = {entry.engine for entry in choice.rejections if entry.slug == "golden-disagrees"}
+        if self._serves(way for way in found if way.tier < chosen.tier and str(way) not in wrong):
+            return None
+        try:
+            loaded = self._network(chosen, self._checked(chosen), choice.because)
+            return replace(loaded, rejections=choice.rejections)
+        except AnprError as error:
+            LOG.warning("%s: %s no longer serves, choosing again: %s", self.file.name, chosen, error)
+            return None
+
+    def _serves(self, better: Iterable[Way]) -> bool:
+        """Tell whether a way that failed before serves now: a GPU's driver may have come up late."""
+        for way in better:
+            with suppress(AnprError):
+                self._checked(way).close()
+                return True
+        return False
 
     def best(self, found: list[Way], rejections: list[Rejection]) -> LoadedNetwork:
         """Try tier by tier; append to `rejections` what does not serve."""
@@ -143,7 +158,7 @@ class _Loader:
         """Load and compare with the golden sample; closed again if it disagrees."""
         backend = way.load()
         try:
-            golden.check(backend, self.sample, way.precision)
+            golden.check(backend, self.sample, way.precision, self.file.contract)
         except AnprError:
             backend.close()
             raise

@@ -127,6 +127,31 @@ def test_a_kept_choice_that_no_longer_agrees_is_made_again(tmp_path, choices, mo
     assert slugs(loaded)["onnxruntime fp32"] == "golden-disagrees"
 
 
+def test_a_gpu_that_was_not_ready_is_tried_again(tmp_path, choices, monkeypatch):
+    path = write_reader(tmp_path)
+    sample = find_model(path).golden()
+
+    def not_ready():
+        raise BackendError("the NVIDIA driver does not answer", "gpu-missing")
+
+    def offer(load_gpu):
+        way = ways.Way("tensorrt", "fp16", ways.TIERS["tensorrt"], load_gpu)
+        monkeypatch.setitem(ways._ENGINES, "tensorrt", lambda *_: [way])
+
+    offer(not_ready)
+    first = load(path, choices, precision="auto")
+    assert slugs(first)["tensorrt fp16"] == "gpu-missing"
+    measured = choices.read_text()
+    assert load(path, choices, precision="auto").engine == first.engine
+    assert choices.read_text() == measured, "nothing is measured again while it is away"
+    offer(
+        lambda: FakeBackend(
+            lambda images: {"logits": np.resize(sample.outputs["logits"], (len(images), 64, 37))}
+        )
+    )
+    assert load(path, choices, precision="auto").engine == "tensorrt"
+
+
 def wrong():
     return FakeBackend(lambda images: {"logits": np.ones((len(images), 64, 37), np.float32)})
 

@@ -106,7 +106,7 @@ def open_network(job: Job, file: ModelFile, store: FrameStore | None) -> Opened:
     make = job.maker(file)
     engine = None if make is None else make((file.contract.height, file.contract.width))
     backend = _through_onnxruntime(job, file) if make is None else _through_ours(job, make, store)
-    golden.check(backend, file.golden(), job.precision)
+    golden.check(backend, file.golden(), job.precision, file.contract)
     return Opened(LoadedNetwork(backend, file, job.engine, job.precision, "asked for"), engine)
 
 
