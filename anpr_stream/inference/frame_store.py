@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
 from anpr_stream.inference.device import Device, HostArray, Stream
-from anpr_stream.types import ColorMatrix, Frame, Image, PixelFormat, Planes
-from anpr_stream.vision.planes import yuv_to_bgr
+from anpr_stream.types import ColorMatrix, Image, PixelFormat, Planes
+from anpr_stream.vision.planes import size, yuv_to_bgr
 
 FRAME_VIEW = np.dtype(
     {
@@ -43,35 +44,43 @@ class _Slot:
 
 
 class FrameStore:
-    """The newest frames on one GPU.
+    """The newest frames on one GPU; detector and reader share them from their own threads.
 
     Args:
         device: where they go.
         capacity: how many frames stay; enough for every camera's frames from detection to
-            reading.
+            reading, since a frame that a kernel still reads must not be given away.
     """
 
     def __init__(self, device: Device, capacity: int) -> None:
         self._device = device
         self._capacity = capacity
         self._slots: OrderedDict[int, tuple[Planes, _Slot, npt.NDArray[np.void]]] = OrderedDict()
+        self._lock = Lock()
+        self._stream: Stream | None = None
 
-    def views(self, frames: Sequence[Frame], stream: Stream) -> npt.NDArray[np.void]:
-        """Return one `FRAME_VIEW` per frame, uploading those that are not there yet.
+    def views(self, pictures: Sequence[Planes]) -> npt.NDArray[np.void]:
+        """Return one `FRAME_VIEW` per picture, all of them on the GPU; the caller has made it current.
 
-        At most `capacity` different frames may be asked for at once.
+        At most `capacity` different pictures may be asked for at once. Those that are not there yet are
+        copied before this returns: any stream may read them.
         """
-        return np.stack([self._view(frame, stream) for frame in frames])
+        with self._lock:
+            missing = any(id(planes) not in self._slots for planes in pictures)
+            stream = self._stream = self._stream or self._device.stream()
+            views = np.stack([self._view(planes, stream) for planes in pictures])
+            if missing:
+                stream.synchronize()
+            return views
 
-    def _view(self, frame: Frame, stream: Stream) -> npt.NDArray[np.void]:
-        key = id(frame.planes)
+    def _view(self, planes: Planes, stream: Stream) -> npt.NDArray[np.void]:
+        key = id(planes)
         if key in self._slots:
             self._slots.move_to_end(key)
             return self._slots[key][2]
-        size = sum(array.size for array in frame.planes.arrays)
-        slot = self._free_slot(size)
-        view = self._upload(frame, slot, stream)
-        self._slots[key] = (frame.planes, slot, view)
+        slot = self._free_slot(sum(array.size for array in planes.arrays))
+        view = self._upload(planes, slot, stream)
+        self._slots[key] = (planes, slot, view)
         return view
 
     def _free_slot(self, size: int) -> _Slot:
@@ -80,14 +89,14 @@ class FrameStore:
         _, (_, slot, _) = self._slots.popitem(last=False)
         return slot if slot.fits(size) else _Slot(self._device, size)
 
-    def _upload(self, frame: Frame, slot: _Slot, stream: Stream) -> npt.NDArray[np.void]:
+    def _upload(self, planes: Planes, slot: _Slot, stream: Stream) -> npt.NDArray[np.void]:
         offset, starts = 0, []
-        for array in frame.planes.arrays:
+        for array in planes.arrays:
             _pack(array, slot.staging[offset : offset + array.size])
             starts.append(slot.buffer.address + offset)
             offset += array.size
         self._device.upload(slot.buffer, slot.staging[:offset], stream)
-        return frame_view(frame, starts)
+        return frame_view(planes, starts)
 
 
 def _pack(array: Image, staging: HostArray) -> None:
@@ -95,13 +104,12 @@ def _pack(array: Image, staging: HostArray) -> None:
     np.copyto(staging.reshape(array.shape), array)
 
 
-def frame_view(frame: Frame, starts: Sequence[int]) -> npt.NDArray[np.void]:
-    """Describe a frame whose planes lie without padding at the given addresses."""
-    planes = frame.planes
+def frame_view(planes: Planes, starts: Sequence[int]) -> npt.NDArray[np.void]:
+    """Describe a picture whose planes lie without padding at the given addresses."""
     view = np.zeros((), FRAME_VIEW)
     view["plane"][: len(starts)] = starts
     view["pitch"][: len(starts)] = [array.size // len(array) for array in planes.arrays]
-    view["width"], view["height"] = frame.width, frame.height
+    view["width"], view["height"] = size(planes)
     view["format"] = FORMATS[planes.format]
     view["luma"], view["chroma"] = color_terms(planes.full_range, planes.matrix)
     return view

@@ -15,7 +15,8 @@ import numpy as np
 from anpr_stream.inference.batches import BatchRunner, Engine, Lane, Pending
 from anpr_stream.inference.device import Buffer, Device, HostArray
 from anpr_stream.inference.frame_store import FRAME_VIEW, FrameStore
-from anpr_stream.types import FloatArray, Frame, Placement
+from anpr_stream.types import FloatArray, Frame, Placement, Planes
+from anpr_stream.vision.planes import size
 
 PLACEMENT = np.dtype([("scale", "f4", (2,)), ("rect", "i4", (4,))])
 """Mirror of `Placement` in kernels.cu."""
@@ -70,14 +71,18 @@ class GpuBackend:
         return self._runner.begin(len(images), fill)
 
     def begin_frames(self, frames: Sequence[Frame], placements: Sequence[Placement]) -> Pending:
-        """Start frames, each fitted into the input at its placement, on grey."""
+        """Start frames, each fitted into the input at its placement, on grey.
+
+        Of a camera with two streams the small picture is taken: the large one need not be decoded for it.
+        """
+        pictures = [frame.search_planes for frame in frames]
         table = np.zeros(len(frames), PLACEMENT)
         table["rect"] = placements
-        sizes = np.array([(frame.width, frame.height) for frame in frames], np.float32)
+        sizes = np.array([size(planes) for planes in pictures], np.float32)
         table["scale"] = sizes / table["rect"][:, 2:]
 
         def fill(lane: Lane, part: slice) -> None:
-            views = self._views(lane, frames[part])
+            views = self._views(lane, pictures[part])
             places = self._send(lane, "places", table[part], PLACEMENT.itemsize)
             self._launch("letterbox", lane, part, (views, places))
 
@@ -91,14 +96,14 @@ class GpuBackend:
         maps = np.stack([cv2.getPerspectiveTransform(corners, quad) for quad in centres])
 
         def fill(lane: Lane, part: slice) -> None:
-            views = self._views(lane, frames[part])
+            views = self._views(lane, [frame.planes for frame in frames[part]])
             sent = self._send(lane, "maps", maps[part].astype(np.float32), 36)
             self._launch("rectify", lane, part, (views, sent))
 
         return self._runner.begin(len(frames), fill)
 
-    def _views(self, lane: Lane, frames: Sequence[Frame]) -> Buffer:
-        return self._send(lane, "views", self._store.views(frames, lane.stream), FRAME_VIEW.itemsize)
+    def _views(self, lane: Lane, pictures: Sequence[Planes]) -> Buffer:
+        return self._send(lane, "views", self._store.views(pictures), FRAME_VIEW.itemsize)
 
     def _send(self, lane: Lane, name: str, rows: HostArray, row_bytes: int) -> Buffer:
         key = (id(lane), name)

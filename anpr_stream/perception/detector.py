@@ -134,7 +134,8 @@ class YoloDetector:
         found = []
         for index, (edge, score) in enumerate(zip(edges.tolist(), plates.scores.tolist(), strict=True)):
             clipped = clip_box(_box(edge), frame.width, frame.height)
-            if clipped[3] - clipped[1] >= self._settings.min_height_px and clipped[2] > clipped[0]:
+            height = clipped[3] - clipped[1]
+            if height > 0 and height >= self._settings.min_height_px and clipped[2] > clipped[0]:
                 quad = None if corners is None else _quad(corners[index])
                 found.append(Detection(clipped, score, quad))
         return found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from anpr_stream.errors import BackendError
 from anpr_stream.inference.frame_store import FrameStore
 from anpr_stream.interfaces import FrameBackend
+from anpr_stream.sources.pair import LatePlanes
 from tests.inference.gpu_helpers import copying_network, group_of_copies, member
 from tests.inference.host_device import COMPILER, HostDevice
 from tools.gpu.kernels import random_frame
@@ -85,6 +88,32 @@ def test_a_frame_crosses_the_bus_once_for_detector_and_reader() -> None:
         quads = np.array([[(10, 10), (40, 10), (40, 20), (10, 20)]], np.float32)
         reader.begin_quads([frame], quads).result()
     assert device.uploaded_bytes - before < 500, "only tables and no pixels"
+
+
+@needs_compiler
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_frame_is_there_for_whichever_lane_runs_first(order: tuple[int, int]) -> None:
+    device = HostDevice()
+    store = FrameStore(device, capacity=4)
+    frame = random_frame((32, 24))
+    quads = np.array([[(0, 0), (32, 0), (32, 24), (0, 24)]] * 10, np.float32)
+    with device.current():
+        reader = member(copying_network(), (24, 32), device, store, 16)
+        pending = reader.begin_quads([frame] * 10, quads)
+        for lane in order:
+            device.streams[lane].synchronize()
+        rows = pending.result()["copy"]
+    assert rows.any()
+    assert all(np.array_equal(row, rows[0]) for row in rows)
+
+
+@needs_compiler
+def test_the_detector_asks_for_no_large_picture() -> None:
+    small = random_frame((32, 24))
+    large = LatePlanes(lambda: pytest.fail("the large picture is decoded"))
+    pair = replace(random_frame((64, 48)), planes=large, preview=small.planes)
+    alike = [group_of_copies().run_frames([f], [(0, 0, 16, 8)], SIZE)["copy"] for f in (pair, small)]
+    np.testing.assert_array_equal(*alike)
 
 
 @needs_compiler

@@ -109,6 +109,10 @@ def test_too_low_plates_are_not_reported():
     assert len(detector((0, 20, 10, 3.0), min_height_px=12)[0].detect([frame()])[0]) == 1
 
 
+def test_a_plate_in_the_bar_beside_the_picture_is_none():
+    assert detector((0, 20, 0, 3.0), min_height_px=0)[0].detect([frame()]) == [[]]
+
+
 def test_a_plate_beyond_the_edge_is_cut_to_the_frame():
     (plate,) = detector((0, 0, 10, 3.0))[0].detect([frame()])[0]
     assert plate.box[0] == 0

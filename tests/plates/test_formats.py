@@ -41,6 +41,8 @@ def test_the_promised_countries_are_there():
     ("country", "impossible"),
     [
         ("tw", "ABI1235"),
+        ("tw", "ABC1234"),
+        ("nl", "12AEC3"),
         ("fr", "AO123BB"),
         ("fr", "AA123IB"),
         ("es", "1234ABC"),
