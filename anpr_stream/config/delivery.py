@@ -253,8 +253,14 @@ class Privacy(Section):
     """Key of `hash`, at least 16 characters, from the environment or a credential file: whoever has
     it can try out all plates. A new key makes old hashes unfindable."""
     blur_unlisted: bool = False
-    """Blur plates on no list in stored pictures, and the neighbours' plates in every stored frame.
-    Pictures of hashed plates are always blurred."""
+    """Blur plates on no list in stored pictures, unread ones too, and the neighbours' plates in every
+    stored frame. Hashed plates are always blurred, and so are unread ones and neighbours where read
+    plates are hashed or dropped."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether texts may be kept as they are, whoever's they are."""
+        return self.listed == self.unlisted == "plain"
 
     @model_validator(mode="after")
     def _key_for_hash(self) -> Privacy:

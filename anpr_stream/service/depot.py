@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from anpr_stream.config.delivery import Privacy, reveal
+from anpr_stream.config.delivery import reveal
 from anpr_stream.config.packaged import packaged
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ConfigError, StoreError
@@ -90,7 +90,7 @@ class Depot:
             reserve = Reserve(folder)
             self.writer = stack.enter_context(Writer(open_database(folder), reserve.release))
             self._settle_last_run()
-            self.notebook = PlateNotebook(self.writer, settings.cameras, _may_note(settings.privacy))
+            self.notebook = PlateNotebook(self.writer, settings.cameras, settings.privacy.is_plain)
             snapshots = SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality)
             self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock, reserve)
             kept = snapshots if settings.store.snapshots else None
@@ -128,7 +128,7 @@ class Depot:
         self._lists = self._load_lists(settings)
         self._settings = settings
         self._recorder.rules = _rules(settings)
-        self.notebook.permit(_may_note(settings.privacy))
+        self.notebook.permit(settings.privacy.is_plain)
         self._change_lanes(lane_plans(settings, self._clock))
 
     def refresh_lists(self) -> list[str]:
@@ -240,11 +240,6 @@ class Depot:
             transport.publish_states(self._camera_states)
             self._mqtt[plan.policy.name] = transport
         return Lane(plan.policy, transport, self.writer, self.folder, self._clock)
-
-
-def _may_note(privacy: Privacy) -> bool:
-    """Return whether texts may stand in the store as they are."""
-    return privacy.listed == privacy.unlisted == "plain"
 
 
 def _rules(settings: Settings) -> Rules:
