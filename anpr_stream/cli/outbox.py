@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -15,6 +16,7 @@ from anpr_stream.cli.options import Config
 from anpr_stream.cli.places import StoreFolder, console, find_place
 from anpr_stream.errors import UsageError
 from anpr_stream.outputs.schema import utc_text
+from anpr_stream.sources.clock import SystemClock
 from anpr_stream.store import outbox as store
 from anpr_stream.store.database import open_database, read_database
 
@@ -69,7 +71,8 @@ def resend(
     folder: StoreFolder = None,
 ) -> None:
     """Send events that were put aside once more."""
-    count = _change(store.resend, ids, every, output, find_place(config, folder).folder)
+    again = partial(store.resend, utc_s=SystemClock().utc_s())
+    count = _change(again, ids, every, output, find_place(config, folder).folder)
     sys.stderr.write(f"{count} queued again; the daemon sends them within some seconds\n")
 
 

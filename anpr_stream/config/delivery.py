@@ -227,6 +227,9 @@ class PlateList(Section):
     `ANPR_TEXT`, `ANPR_CAMERA`, `ANPR_LIST`, `ANPR_ENTRY` and `ANPR_VISIT_ID` are in its environment."""
     command_timeout_s: Seconds = 10.0
     """The command is ended after this time."""
+    command_max_age_s: Seconds = 60.0
+    """A command that could not run for so long (the daemon was off, the program missing) is put aside, not
+    run. Higher: a gate opens for a car that is long gone, lower: a slow command costs those behind it."""
     webhook: WebhookTarget | None = None
     """POST of the event, once per visit."""
 

@@ -29,6 +29,7 @@ from tests.service.fakes import event
 from tests.store.entries import make_entry as stored_entry
 
 Open = Callable[..., Depot]
+STAFF = json.dumps({"text": "AB1", "camera": "gate", "lists": [{"list": "staff", "entry": "AB1"}]})
 
 
 def settings(text: str = "") -> Settings:
@@ -132,6 +133,23 @@ def test_a_list_hit_runs_the_command_once_per_visit(opened: Open, tmp_path: Path
         depot.close()
         assert select.select([visits], [], [], 0)[0] == []
         assert depot.depths() == {}
+
+
+def test_a_command_of_long_ago_does_not_run_after_an_outage(opened: Open, tmp_path: Path) -> None:
+    now_s = SystemClock().utc_s()
+    for visit, age_s in (("late", 90.0), ("fresh", 30.0)):
+        with closing(open_database(tmp_path)) as database:
+            lanes = (ledger.OnceLane("command:staff", "AB1"),)
+            entry = stored_entry(visit, kind="final", once_lanes=lanes, payload=STAFF)
+            ledger.accept(database, entry, now_s - age_s)
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    command = json.dumps(["sh", "-c", f'echo "$ANPR_VISIT_ID" > {told}'])
+    with open(os.open(told, os.O_RDWR)) as visits:
+        depot = opened(f"lists: [{{name: staff, command: {command}}}]")
+        assert visits.readline().strip() == "fresh"
+        depot.close()
+        assert depot.depths() == {"command:staff": {"dead": 1}}
 
 
 def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:

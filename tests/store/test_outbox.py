@@ -45,9 +45,10 @@ def test_a_refused_parcel_stays_first_until_it_is_dead(filled: sqlite3.Connectio
 def test_dead_letters_are_sent_again_first(filled: sqlite3.Connection) -> None:
     row = outbox.take(filled, "hook", 1)[0].id
     outbox.refused(filled, row, "no", is_dead=True)
-    assert outbox.resend(filled, "mqtt") == 0
-    assert outbox.resend(filled, "hook", [row, 999]) == 1
-    assert [(p.visit_id, p.tries) for p in outbox.take(filled, "hook", 1)] == [("v0", 0)]
+    assert outbox.resend(filled, "mqtt", utc_s=9.0) == 0
+    assert outbox.resend(filled, "hook", [row, 999], utc_s=9.0) == 1
+    (first,) = outbox.take(filled, "hook", 1)
+    assert (first.visit_id, first.tries, first.queued_utc_s) == ("v0", 0, 9.0)
 
 
 def test_only_dead_letters_can_be_discarded(filled: sqlite3.Connection) -> None:
