@@ -138,6 +138,10 @@ class Depot:
             LOG.error("list not changed: %s", fault)
         return found
 
+    def list_faults(self) -> list[str]:
+        """Return what is wrong with list files, as long as it is."""
+        return self._lists.faults()
+
     def reap(self) -> None:
         """Apply the rules of retention."""
         self._recorder.has_space = self._reaper.run()
