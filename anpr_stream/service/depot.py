@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -80,6 +80,7 @@ class Depot:
         self._lanes: dict[str, tuple[LanePlan, Lane]] = {}
         self._mqtt: dict[str, MqttTransport] = {}
         self._camera_states: Mapping[str, str] = {}
+        self._counted: set[str] = set()
         self._confusions = load_confusions()
         self._settings = settings
         with ExitStack() as stack:
@@ -160,9 +161,15 @@ class Depot:
         """Count what waits by receiver and state, also in the metrics."""
         with closing(read_database(self.folder)) as database:
             found = outbox.depths(database)
-        for name in self._lanes.keys() | found.keys():
+        counted = self._lanes.keys() | found.keys()
+        for name in counted:
             for state in STATES:
                 OUTBOX_DEPTH.labels(name, state).set(found.get(name, {}).get(state, 0))
+        for name in self._counted - counted:
+            for state in STATES:
+                with suppress(KeyError):
+                    OUTBOX_DEPTH.remove(name, state)
+        self._counted = counted
         return found
 
     def list_sizes(self) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -78,6 +78,12 @@ def once_lane_names(plate_list: PlateList) -> tuple[str, ...]:
     name = plate_list.name
     command = (f"command:{name}",) if plate_list.command else ()
     return command + ((f"webhook:{name}",) if plate_list.webhook else ())
+
+
+def lane_names(outputs: Iterable[Output], lists: Iterable[PlateList]) -> tuple[str, ...]:
+    """Return the lanes of all outputs and lists of a configuration."""
+    names = [output.name for output in outputs]
+    return (*names, *(lane for plate_list in lists for lane in once_lane_names(plate_list)))
 
 
 @dataclass(slots=True)

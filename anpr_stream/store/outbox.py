@@ -7,8 +7,9 @@ because nobody knows whether they went out. All functions work inside the caller
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -114,6 +115,21 @@ def resend(database: sqlite3.Connection, lane: str | None, ids: Sequence[int] = 
 def discard(database: sqlite3.Connection, lane: str | None, ids: Sequence[int] = ()) -> int:
     """Delete dead letters, those named or all of a lane; return how many."""
     return _change_dead(database, "DELETE FROM outbox", (), lane, ids)
+
+
+def discard_removed(database: sqlite3.Connection, configured: Collection[str], lane: str | None) -> int:
+    """Delete what waits for lanes that are not configured, dead letters too; return how many.
+
+    Args:
+        database: inside a transaction.
+        configured: the lanes that stay.
+        lane: of this lane only; None: of all.
+    """
+    return database.execute(
+        "DELETE FROM outbox WHERE state != 'started' AND lane = coalesce(?, lane)"
+        " AND lane NOT IN (SELECT value FROM json_each(?))",
+        (lane, json.dumps(list(configured))),
+    ).rowcount
 
 
 def depths(database: sqlite3.Connection) -> dict[str, dict[str, int]]:

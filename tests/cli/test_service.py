@@ -128,6 +128,23 @@ def test_refused_events_are_shown_resent_and_discarded(
     assert anpr_stream("outbox", "list", "-c", config).out == "hook: 2 waiting\n"
 
 
+def test_what_waits_for_a_removed_output_is_discarded(
+    anpr_stream: Command, config: Path, store: Path
+) -> None:
+    removed = ("outbox", "discard", "--removed")
+    assert anpr_stream(*removed, "--store", store).is_one_line_error(2, "--removed needs the settings")
+    assert anpr_stream(*removed, "--all", "-c", config).is_one_line_error(2, "instead of ids and --all")
+    without = config.read_text()
+    config.write_text(f"{without}outputs: [{{type: webhook, name: hook, url: 'http://127.0.0.1:9'}}]")
+    assert anpr_stream(*removed, "--output", "hook", "-c", config).is_one_line_error(
+        2, "still has the output"
+    )
+    assert "0 discarded" in anpr_stream(*removed, "-c", config).err
+    config.write_text(without)
+    assert "3 discarded" in anpr_stream(*removed, "-c", config).err
+    assert anpr_stream("outbox", "list", "-c", config).out == ""
+
+
 def test_lists_are_edited(anpr_stream: Command, config: Path) -> None:
     path = config.parent / "store/lists/staff.csv"
     added = anpr_stream(

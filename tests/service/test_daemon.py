@@ -267,6 +267,17 @@ def test_events_that_were_put_aside_are_told(start: Start) -> None:
     assert running.daemon.status()["outputs"]["old"]["dead"] == 1
 
 
+def test_events_that_wait_for_an_output_that_is_gone_are_told(start: Start) -> None:
+    running = start()
+    entry = make_entry(lanes=("old",), kind="final")
+    running.depot.writer.submit(lambda db: ledger.accept(db, entry, 1.0)).result(60)
+    line = "2 of 2 cameras running; output old: 1 events wait, but it is not in the settings any more"
+    running.systemd.wait_for(f"STATUS={line}, see 'anpr-stream outbox discard --removed'")
+    running.systemd.told.clear()
+    running.depot.writer.submit(lambda db: outbox.discard_removed(db, [], None)).result(60)
+    running.systemd.wait_for("STATUS=2 of 2 cameras running")
+
+
 def test_what_needs_a_restart_is_told_until_then(start: Start) -> None:
     running = start()
     running.reload(TWO + "\nservice: {http: {port: 99}}")

@@ -171,6 +171,23 @@ def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
     assert depot.depths()["first"]["waiting"] == 2
 
 
+def test_an_output_that_is_gone_is_gone_from_the_metrics_too(opened: Open) -> None:
+    depot = opened(f"outputs: [{dead_end('leaving')}]")
+    depot.write(now())
+    depot.writer.submit(lambda db: None).result(60)
+    depot.apply(settings())
+    while "leaving" not in depot.depths():
+        depot.writer.submit(lambda db: None).result(60)
+    assert {"sink": "leaving", "state": "waiting"} in labels()
+    depot.writer.submit(lambda db: outbox.discard_removed(db, [], None)).result(60)
+    assert depot.depths() == {}
+    assert all(found["sink"] != "leaving" for found in labels())
+
+
+def labels() -> list[dict[str, str]]:
+    return [sample.labels for metric in OUTBOX_DEPTH.collect() for sample in metric.samples]
+
+
 def test_a_wrong_change_is_refused_and_changes_nothing(opened: Open, tmp_path: Path) -> None:
     depot = opened()
     (tmp_path / "lists").mkdir()

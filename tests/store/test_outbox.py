@@ -59,6 +59,16 @@ def test_only_dead_letters_can_be_discarded(filled: sqlite3.Connection) -> None:
     assert len(visits(filled)) == 4
 
 
+def test_what_waits_for_removed_outputs_can_be_discarded(filled: sqlite3.Connection) -> None:
+    rows = [parcel.id for parcel in outbox.take(filled, "hook", 2)]
+    outbox.claim(filled, rows[:1])
+    outbox.refused(filled, rows[1], "no", is_dead=True)
+    assert outbox.discard_removed(filled, ["hook", "mqtt"], None) == 0
+    assert outbox.discard_removed(filled, ["mqtt"], "mqtt") == 0
+    assert outbox.discard_removed(filled, [], "hook") == 4
+    assert outbox.depths(filled) == {"hook": {"started": 1}, "mqtt": {"waiting": 5}}
+
+
 def test_what_was_started_when_killed_is_put_aside_not_sent_again(filled: sqlite3.Connection) -> None:
     rows = [parcel.id for parcel in outbox.take(filled, "hook", 3)]
     outbox.claim(filled, rows)
