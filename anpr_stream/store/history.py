@@ -17,7 +17,8 @@ class Query:
     """What to look for; empty fields do not narrow.
 
     Attributes:
-        text: a part of the text; with `?` (one character) or `*` (any number) a pattern of the whole.
+        text: a part of the text; with `?` (one character) or `*` (any number) a pattern of the whole;
+            hashes do not fit.
         max_distance: look for texts this near to `text` instead.
         since_utc_s: visits that ended at this time or later.
         until_utc_s: visits that ended before this time.
@@ -144,11 +145,12 @@ def _text_condition(where: list[str], values: list[object], query: Query) -> Non
     wanted = pattern(query.text)
     if query.max_distance is None:
         has_wildcard = "?" in wanted or "*" in wanted
-        condition, value = "text GLOB ?", [wanted if has_wildcard else f"*{wanted}*"]
-        values.extend(value)
+        condition = "text GLOB ?"
+        values.append(wanted if has_wildcard else f"*{wanted}*")
     else:
         # No character more or less costs under a half, so other lengths need no look.
-        condition = "abs(length(text) - ?) <= ? AND text NOT LIKE '#%'"
+        condition = "abs(length(text) - ?) <= ?"
         values.extend([len(wanted), int(query.max_distance * 2)])
-    where.append(f"(({condition}) OR text = ?)")
+    # The digits of a hash say nothing of the plate's.
+    where.append(f"(({condition} AND text NOT LIKE '#%') OR text = ?)")
     values.append(query.hashed_text)

@@ -78,6 +78,12 @@ def test_a_hash_is_found_by_the_whole_text_only(filled: sqlite3.Connection) -> N
     assert found(filled, text="ZZ", hashed_text="#other") == []
 
 
+@pytest.mark.parametrize("text", ["12", "00", "?*00*", "*", "*3"])
+def test_a_part_of_a_text_finds_no_hash(database: sqlite3.Connection, text: str) -> None:
+    ledger.accept(database, make_entry("hashed", text="#120034005600", raw_text=None), 1.0)
+    assert found(database, text=text) == []
+
+
 @pytest.mark.parametrize("text", ["--", " ", "車"])
 def test_a_text_without_letters_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no letter"):
