@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from anpr_stream.cli.places import UNIT
 from anpr_stream.config.load import load_settings
 from anpr_stream.errors import SinkError, UsageError, reason_of
 from anpr_stream.service.unit import CREDENTIAL, NAME, unit_text
@@ -21,7 +22,7 @@ def install_service(
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="Secret that the settings call ${NAME}; may be repeated."),
     ] = None,
-    unit: Annotated[Path, typer.Option(help="Where to write the unit.")] = Path("/etc/systemd/system") / NAME,
+    unit: Annotated[Path, typer.Option(help="Where to write the unit.")] = UNIT,
     show: Annotated[bool, typer.Option("--print", help="Write to standard output instead.")] = False,
 ) -> None:
     """Write a hardened systemd unit for the daemon.

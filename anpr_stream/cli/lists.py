@@ -8,12 +8,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from anpr_stream.cli.places import Place
+from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, place_of
 from anpr_stream.config.delivery import PlateList
-from anpr_stream.config.load import load_settings
 from anpr_stream.errors import UsageError
 from anpr_stream.plates.text import normalise
-from anpr_stream.service.paths import store_folder
 from anpr_stream.store.list_file import (
     ListEntry,
     add_entries,
@@ -35,9 +33,9 @@ Hashed: TypeAlias = Annotated[
 
 
 @app.command()
-def show(name: Name, config: ServiceConfig) -> None:
+def show(name: Name, config: ServiceConfig, store: StoreFolder = None) -> None:
     """Write a list as CSV."""
-    _, path = _find(name, config)
+    _, path = _find(name, config, store)
     sys.stdout.write(format_list(read_list(path)))
 
 
@@ -56,12 +54,13 @@ def add(
     ends: Annotated[str, typer.Option("--to", help="Only before this time of day.")] = "",
     expires: Annotated[str, typer.Option(help="Last day, e.g. 2027-12-31.")] = "",
     hashed: Hashed = False,
+    store: StoreFolder = None,
 ) -> None:
     """Put plates on a list.
 
     An entry of the same plate, cameras, zones, days and hours is replaced.
     """
-    place, path = _find(name, config)
+    place, path = _find(name, config, store)
     _check_zones(zones, cameras, place)
     rest = {
         "note": note,
@@ -77,16 +76,17 @@ def add(
 
 
 @app.command()
-def remove(name: Name, plates: Plates, config: ServiceConfig) -> None:
+def remove(name: Name, plates: Plates, config: ServiceConfig, store: StoreFolder = None) -> None:
     """Take plates off a list, with all their entries.
 
     Exit code 1 if one was not on it.
     """
-    place, path = _find(name, config)
+    place, path = _find(name, config, store)
     missing = [plate for plate in plates if not _remove(path, plate, place)]
     sys.stderr.write(f"{name}: {len(plates) - len(missing)} removed\n")
     if missing:
-        sys.stderr.write(f"{name}: not on the list: {', '.join(missing)}\n")
+        but = f" (hashed entries were not looked at: {KEY_UNKNOWN})" if place.lacks_key else ""
+        sys.stderr.write(f"{name}: not on the list: {', '.join(missing)}{but}\n")
         raise SystemExit(1)
 
 
@@ -98,12 +98,13 @@ def import_file(
     ],
     config: ServiceConfig,
     replace: Annotated[bool, typer.Option("--replace", help="Empty the list first.")] = False,
+    store: StoreFolder = None,
 ) -> None:
     """Put the entries of a CSV file on a list.
 
     A wrong file changes nothing.
     """
-    _, path = _find(name, config)
+    _, path = _find(name, config, store)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
     entries = read_list(file)
@@ -111,10 +112,9 @@ def import_file(
     sys.stderr.write(f"{name}: {len(entries)} imported\n")
 
 
-def _find(name: str, config: Path) -> tuple[Place, Path]:
-    settings = load_settings(config)
-    place = Place(store_folder(settings.store), settings)
-    known: dict[str, PlateList] = {found.name: found for found in settings.lists}
+def _find(name: str, config: Path, store: Path | None) -> tuple[Place, Path]:
+    place = place_of(config, store)
+    known: dict[str, PlateList] = {found.name: found for found in place.settings.lists}
     if name not in known:
         names = ", ".join(known) or "none"
         raise UsageError(f"{config} has no list {name!r}; it has: {names}")
@@ -132,6 +132,8 @@ def _check_zones(zones: str, cameras: str, place: Place) -> None:
 def _plate(plate: str, hashed: bool, place: Place) -> str:
     if not hashed:
         return plate
+    if place.lacks_key:
+        raise UsageError(f"--hashed: {KEY_UNKNOWN}")
     if place.hashed is None:
         raise UsageError("--hashed: the settings have no privacy.key")
     return place.hashed(plate)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -12,9 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from anpr_stream.cli.options import Config
-from anpr_stream.cli.places import StoreFolder, console, find_place
+from anpr_stream.cli.places import Place, StoreFolder, console, find_place
 from anpr_stream.errors import UsageError
 from anpr_stream.outputs.schema import utc_text
+from anpr_stream.service.recorder import lane_names
+from anpr_stream.sources.clock import SystemClock
 from anpr_stream.store import outbox as store
 from anpr_stream.store.database import open_database, read_database
 
@@ -25,6 +30,12 @@ app = typer.Typer(no_args_is_help=True, help="Show, resend or discard what recei
 Output: TypeAlias = Annotated[str | None, typer.Option("--output", help="Of this receiver only.")]
 Ids: TypeAlias = Annotated[
     list[int] | None, typer.Argument(metavar="ID", help="These only, as 'list' shows.")
+]
+Removed: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--removed", help="All for receivers that the settings (-c) do not name any more, what waits, too."
+    ),
 ]
 All: TypeAlias = Annotated[bool, typer.Option("--all", help="All that fit.")]
 
@@ -69,7 +80,8 @@ def resend(
     folder: StoreFolder = None,
 ) -> None:
     """Send events that were put aside once more."""
-    count = _change(store.resend, ids, every, output, find_place(config, folder).folder)
+    again = partial(store.resend, utc_s=SystemClock().utc_s())
+    count = _change(again, ids, every, output, find_place(config, folder).folder)
     sys.stderr.write(f"{count} queued again; the daemon sends them within some seconds\n")
 
 
@@ -77,12 +89,17 @@ def resend(
 def discard(
     ids: Ids = None,
     every: All = False,
+    removed: Removed = False,
     output: Output = None,
     config: Config = None,
     folder: StoreFolder = None,
 ) -> None:
     """Delete events that were put aside; the history keeps them."""
-    count = _change(store.discard, ids, every, output, find_place(config, folder).folder)
+    place = find_place(config, folder)
+    if removed:
+        count = _discard_removed(place, config, bool(ids) or every, output)
+    else:
+        count = _change(store.discard, ids, every, output, place.folder)
     sys.stderr.write(f"{count} discarded\n")
 
 
@@ -91,9 +108,24 @@ def _change(
 ) -> int:
     if bool(ids) == every:
         raise UsageError("name the events by their id, or give --all")
+    return _commit(folder, lambda database: change(database, output, ids or ()))
+
+
+def _discard_removed(place: Place, config: Path | None, names_more: bool, output: str | None) -> int:
+    if names_more:
+        raise UsageError("--removed stands instead of ids and --all")
+    if config is None:
+        raise UsageError("--removed needs the settings (-c), which say what there is")
+    lanes = lane_names(place.settings.outputs, place.settings.lists)
+    if output in lanes:
+        raise UsageError(f"--removed: {config} still has the output {output!r}")
+    return _commit(place.folder, lambda database: store.discard_removed(database, lanes, output))
+
+
+def _commit(folder: Path, change: Callable[[sqlite3.Connection], int]) -> int:
     read_database(folder).close()
     with closing(open_database(folder)) as database:
         database.execute("BEGIN IMMEDIATE")
-        count = change(database, output, ids or ())
+        count = change(database)
         database.execute("COMMIT")
     return count

@@ -1,7 +1,12 @@
-"""Where the commands that look into a running or past daemon find its store and settings."""
+"""Where the commands that look into a running or past daemon find its store and settings.
+
+They run in the shell of somebody who looks after the daemon, most often as root: there are neither its
+secrets nor the environment that systemd gives it.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +16,13 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.console import Console
 
-from anpr_stream.config.load import load_settings
+from anpr_stream.config.delivery import reveal
+from anpr_stream.config.load import UNKNOWN_SECRET, load_settings
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import UsageError
+from anpr_stream.service import unit
 from anpr_stream.service.depot import hasher
-from anpr_stream.service.paths import known_stores, store_folder
+from anpr_stream.service.paths import SYSTEM_STORE, known_stores, store_folder
 from anpr_stream.store.database import NAME
 
 StoreFolder: TypeAlias = Annotated[
@@ -24,6 +31,9 @@ StoreFolder: TypeAlias = Annotated[
         "--store", help="The daemon's store; default: as in the settings, else where it usually is."
     ),
 ]
+UNIT = Path("/etc/systemd/system") / unit.NAME
+"""Where `anpr-stream install-service` puts the unit."""
+KEY_UNKNOWN = "privacy.key stands in a variable that is not set here"
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,13 @@ class Place:
 
     @property
     def hashed(self) -> Callable[[str], str] | None:
-        """The keyed hash of a text, where the settings hold the key."""
-        return hasher(self.settings)
+        """The keyed hash of a text, where the settings hold the key and it is known here."""
+        return None if self.lacks_key else hasher(self.settings)
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether the settings take their key from where only the daemon sees it."""
+        return UNKNOWN_SECRET in (reveal(self.settings.privacy.key) or "")
 
 
 def find_place(config: Path | None, store: Path | None) -> Place:
@@ -51,21 +66,50 @@ def find_place(config: Path | None, store: Path | None) -> Place:
         ConfigError: the settings file is wrong.
         UsageError: there is no store where it usually is.
     """
-    settings = load_settings(config) if config else Settings()
-    if store is not None:
-        return Place(store, settings)
     if config is not None:
-        return Place(store_folder(settings.store), settings)
+        return place_of(config, store)
+    if store is not None:
+        return Place(store, Settings())
     usual = list(known_stores())
-    for folder in usual:
-        if (folder / NAME).is_file():
-            return Place(folder, settings)
+    for folder in filter(_is_store, usual):
+        return Place(folder, Settings())
     raise UsageError(f"no store in {_list(usual)}; name its folder with --store or its settings with -c")
+
+
+def place_of(config: Path, store: Path | None = None) -> Place:
+    """Return the settings of a daemon, and its store where `store` does not name it.
+
+    That is the settings' folder, else the service's for the settings that it runs, else where one is,
+    else where `anpr-stream serve` would make one.
+
+    Raises:
+        ConfigError: the settings file is wrong.
+    """
+    settings = load_settings(config, needs_secrets=False)
+    if store is None and settings.store.folder is None:
+        usual = list(known_stores())
+        found = filter(_is_store, usual)
+        store = SYSTEM_STORE if is_installed(config) else next(found, usual[0])
+    return Place(store or store_folder(settings.store), settings)
+
+
+def is_installed(config: Path) -> bool:
+    """Return whether the installed service runs these settings."""
+    try:
+        text = UNIT.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    start = f" -c {unit.quote(str(config.resolve()))} "
+    return any(line.startswith("ExecStart=") and start in f"{line} " for line in text.splitlines())
 
 
 def console() -> Console:
     """Return where tables go; where nobody looks they are wide enough to lose nothing."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+
+
+def _is_store(folder: Path) -> bool:
+    return os.path.isfile(folder / NAME)  # False, too, where we may not look
 
 
 def _list(paths: Sequence[Path]) -> str:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from anpr_stream.cli.options import Config
-from anpr_stream.cli.places import Place, StoreFolder, console, find_place
+from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, console, find_place
 from anpr_stream.errors import SinkError, UsageError
 from anpr_stream.outputs.files import CSV_COLUMNS, document_to_csv
 from anpr_stream.service.depot import load_confusions
@@ -118,6 +118,8 @@ def _query(
 ) -> Query:
     """Return the search that the options ask for; raises `UsageError` for a wrong one."""
     hashed = place.hashed
+    if text and place.lacks_key:
+        sys.stderr.write(f"hashed plates are not searched: {KEY_UNKNOWN}\n")
     try:
         return Query(
             text=text,

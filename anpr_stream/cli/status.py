@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from anpr_stream.cli.options import Config
-from anpr_stream.cli.places import console
-from anpr_stream.config.load import load_settings
+from anpr_stream.cli.places import console, is_installed, place_of
 from anpr_stream.errors import UsageError
-from anpr_stream.service.paths import known_sockets, socket_path, store_folder
+from anpr_stream.service.paths import SYSTEM_SOCKET, known_sockets, socket_path
 from anpr_stream.service.status_socket import ask_status
 
 CAMERA_COLUMNS = (
@@ -59,8 +58,9 @@ def _socket(config: Path | None, socket: Path | None) -> Path:
     if socket is not None:
         return socket
     if config is not None:
-        settings = load_settings(config)
-        return socket_path(settings.service, store_folder(settings.store))
+        place = place_of(config)
+        is_services = place.settings.service.status_socket is None and is_installed(config)
+        return SYSTEM_SOCKET if is_services else socket_path(place.settings.service, place.folder)
     usual = list(known_sockets())
     for path in usual:
         if path.is_socket():

@@ -227,6 +227,9 @@ class PlateList(Section):
     `ANPR_TEXT`, `ANPR_CAMERA`, `ANPR_LIST`, `ANPR_ENTRY` and `ANPR_VISIT_ID` are in its environment."""
     command_timeout_s: Seconds = 10.0
     """The command is ended after this time."""
+    command_max_age_s: Seconds = 60.0
+    """A command that could not run for so long (the daemon was off, the program missing) is put aside, not
+    run. Higher: a gate opens for a car that is long gone, lower: a slow command costs those behind it."""
     webhook: WebhookTarget | None = None
     """POST of the event, once per visit."""
 
@@ -253,8 +256,14 @@ class Privacy(Section):
     """Key of `hash`, at least 16 characters, from the environment or a credential file: whoever has
     it can try out all plates. A new key makes old hashes unfindable."""
     blur_unlisted: bool = False
-    """Blur plates on no list in stored pictures, and the neighbours' plates in every stored frame.
-    Pictures of hashed plates are always blurred."""
+    """Blur plates on no list in stored pictures, unread ones too, and the neighbours' plates in every
+    stored frame. Hashed plates are always blurred, and so are unread ones and neighbours where read
+    plates are hashed or dropped."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether texts may be kept as they are, whoever's they are."""
+        return self.listed == self.unlisted == "plain"
 
     @model_validator(mode="after")
     def _key_for_hash(self) -> Privacy:

@@ -16,14 +16,21 @@ from anpr_stream.config.schema import Settings
 from anpr_stream.config.section import Section
 from anpr_stream.errors import ConfigError, reason_of
 
+UNKNOWN_SECRET = "https://unknown.invalid/"
+"""Stands for a secret that need not be known: long enough for a key, and an address where one is wanted."""
 
-def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+
+def load_settings(
+    path: Path, environ: Mapping[str, str] = os.environ, needs_secrets: bool = True
+) -> Settings:
     """Read and check a settings file.
 
     Args:
         path: a YAML file.
         environ: gives the value of each `${NAME}`; where it has none, the file `NAME` in the folder
             `$CREDENTIALS_DIRECTORY` (systemd's LoadCredential) does.
+        needs_secrets: False: `UNKNOWN_SECRET` stands for each that is in neither of them, for commands
+            that look after a service whose secrets they cannot see.
 
     Raises:
         ConfigError: the file cannot be read, or its faults, one line each:
@@ -35,16 +42,18 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
         raise ConfigError(
             f"{path}: cannot read this settings file: {reason_of(error)}", "config-unreadable"
         ) from error
-    return parse_settings(text, str(path), environ)
+    return parse_settings(text, str(path), environ, needs_secrets)
 
 
-def parse_settings(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Settings:
+def parse_settings(
+    text: str, name: str, environ: Mapping[str, str] = os.environ, needs_secrets: bool = True
+) -> Settings:
     """Check settings given as YAML text; `name` stands for the file in messages.
 
     Raises:
         ConfigError: as `load_settings`.
     """
-    document = parse_document(text, lambda secret: _secret(secret, environ))
+    document = parse_document(text, lambda secret: _secret(secret, environ, needs_secrets))
     faults = set(document.faults)
     settings = None
     try:
@@ -62,16 +71,17 @@ def _line(name: str, fault: Fault) -> str:
     return f"{name}:{fault.line}: {path}{fault.message}"
 
 
-def _secret(name: str, environ: Mapping[str, str]) -> str | None:
+def _secret(name: str, environ: Mapping[str, str], is_needed: bool) -> str | None:
     if name in environ:
         return environ[name]
+    unknown = None if is_needed else UNKNOWN_SECRET
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if folder is None:
-        return None
+        return unknown
     try:
         return (Path(folder) / name).read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError):
-        return None
+        return unknown
 
 
 def _faults(document: Document, error: ValidationError) -> Iterator[Fault]:

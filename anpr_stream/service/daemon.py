@@ -18,7 +18,7 @@ from anpr_stream.metrics import CAMERA_UP, LATENCY_P95_S, LATENCY_S
 from anpr_stream.outputs.schema import utc_text
 from anpr_stream.pipeline.camera import CameraStatus
 from anpr_stream.service.depot import Depot
-from anpr_stream.service.health import faults, stuck_cameras, summary
+from anpr_stream.service.health import faults, forsaken, stuck_cameras, summary
 from anpr_stream.service.latency import RecentQuantile
 from anpr_stream.service.notify import Notifier
 from anpr_stream.service.reload import plan
@@ -194,10 +194,12 @@ class Daemon:
         )
         dead = {name: states.get("dead", 0) for name, states in self._depths.items()}
         found = list(faults(self._cameras.statuses(), lanes, dead, store, self._clock.monotonic_s()))
+        found += forsaken(lanes, self._depths)
         if self._leases is not None and self._leases.error:
             found.insert(0, self._leases.error)
         if self._depot.doubt:
             found.append(f"retention: {self._depot.doubt}")
+        found += [f"list not changed: {fault.splitlines()[0]}" for fault in self._depot.list_faults()]
         if self._reload_error:
             found.append(f"settings not changed: {self._reload_error.splitlines()[0]}")
         return found

@@ -7,12 +7,12 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO
 
-from anpr_stream.config.delivery import Privacy, reveal
+from anpr_stream.config.delivery import reveal
 from anpr_stream.config.packaged import packaged
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ConfigError, StoreError
@@ -80,6 +80,7 @@ class Depot:
         self._lanes: dict[str, tuple[LanePlan, Lane]] = {}
         self._mqtt: dict[str, MqttTransport] = {}
         self._camera_states: Mapping[str, str] = {}
+        self._counted: set[str] = set()
         self._confusions = load_confusions()
         self._settings = settings
         with ExitStack() as stack:
@@ -90,7 +91,7 @@ class Depot:
             reserve = Reserve(folder)
             self.writer = stack.enter_context(Writer(open_database(folder), reserve.release))
             self._settle_last_run()
-            self.notebook = PlateNotebook(self.writer, settings.cameras, _may_note(settings.privacy))
+            self.notebook = PlateNotebook(self.writer, settings.cameras, settings.privacy.is_plain)
             snapshots = SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality)
             self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock, reserve)
             kept = snapshots if settings.store.snapshots else None
@@ -128,7 +129,7 @@ class Depot:
         self._lists = self._load_lists(settings)
         self._settings = settings
         self._recorder.rules = _rules(settings)
-        self.notebook.permit(_may_note(settings.privacy))
+        self.notebook.permit(settings.privacy.is_plain)
         self._change_lanes(lane_plans(settings, self._clock))
 
     def refresh_lists(self) -> list[str]:
@@ -137,6 +138,10 @@ class Depot:
         for fault in found:
             LOG.error("list not changed: %s", fault)
         return found
+
+    def list_faults(self) -> list[str]:
+        """Return what is wrong with list files, as long as it is."""
+        return self._lists.faults()
 
     def reap(self) -> None:
         """Apply the rules of retention."""
@@ -156,9 +161,15 @@ class Depot:
         """Count what waits by receiver and state, also in the metrics."""
         with closing(read_database(self.folder)) as database:
             found = outbox.depths(database)
-        for name in self._lanes.keys() | found.keys():
+        counted = self._lanes.keys() | found.keys()
+        for name in counted:
             for state in STATES:
                 OUTBOX_DEPTH.labels(name, state).set(found.get(name, {}).get(state, 0))
+        for name in self._counted - counted:
+            for state in STATES:
+                with suppress(KeyError):
+                    OUTBOX_DEPTH.remove(name, state)
+        self._counted = counted
         return found
 
     def list_sizes(self) -> dict[str, int]:
@@ -240,11 +251,6 @@ class Depot:
             transport.publish_states(self._camera_states)
             self._mqtt[plan.policy.name] = transport
         return Lane(plan.policy, transport, self.writer, self.folder, self._clock)
-
-
-def _may_note(privacy: Privacy) -> bool:
-    """Return whether texts may stand in the store as they are."""
-    return privacy.listed == privacy.unlisted == "plain"
 
 
 def _rules(settings: Settings) -> Rules:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from anpr_stream.pipeline.camera import CameraStatus
 from anpr_stream.types import SourceState, SourceStatus
@@ -57,6 +57,24 @@ def faults(
     for name, count in dead.items():
         if count:
             yield f"output {name}: {count} events put aside, see 'anpr-stream outbox list'"
+
+
+def forsaken(lanes: Collection[str], depths: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Yield one line for each output that the settings do not name any more and for which events wait.
+
+    Retention keeps these events until they are sent or discarded.
+
+    Args:
+        lanes: names of the outputs that there are.
+        depths: number of events by output and state.
+    """
+    for name, states in depths.items():
+        waiting = states.get("waiting", 0)
+        if waiting and name not in lanes:
+            yield (
+                f"output {name}: {waiting} events wait, but it is not in the settings any more, see"
+                " 'anpr-stream outbox discard --removed'"
+            )
 
 
 def _is_lost(source: SourceStatus) -> bool:

@@ -36,6 +36,7 @@ class LanePolicy:
         retry_longest_s: longest pause.
         tries: refusals until a parcel is put aside.
         at_most_once: claim before sending; what a crash finds claimed is put aside, not sent again.
+        max_age_s: parcels that wait for longer are put aside, not sent; None: they wait for ever.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LanePolicy:
     retry_longest_s: float = 300.0
     tries: int = 50
     at_most_once: bool = False
+    max_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ class Lane:
         if not parcels:
             self._wake.wait(LOOK_AGAIN_S)
             return
+        if old := [parcel for parcel in parcels if self._is_too_old(parcel)]:
+            self._put_aside(old)
+            return
         if self._policy.at_most_once:
             parcels = parcels[:1]
             self._writer.submit(lambda db: outbox.claim(db, [parcels[0].id])).result()
@@ -134,6 +139,21 @@ class Lane:
             self._back_off(last.error, last.retry_after_s)
         else:
             self._recovered()
+
+    def _is_too_old(self, parcel: Parcel) -> bool:
+        max_age_s = self._policy.max_age_s
+        return max_age_s is not None and self._clock.utc_s() - parcel.queued_utc_s > max_age_s
+
+    def _put_aside(self, old: Sequence[Parcel]) -> None:
+        ids = [parcel.id for parcel in old]
+        self._writer.submit(lambda db: outbox.put_aside(db, ids, self._too_late)).result()
+        DELIVERIES.labels(self.name, "too_late").inc(len(ids))
+        for parcel in old:
+            LOG.error("%s: %s put aside: %s", self.name, parcel.visit_id, self._too_late)
+
+    @property
+    def _too_late(self) -> str:
+        return f"too late: it waited for more than {self._policy.max_age_s:g} s"
 
     def _send(self, parcels: Sequence[Parcel]) -> list[Result]:
         messages = [Message(parcel.visit_id, parcel.revision, parcel.payload) for parcel in parcels]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -78,6 +78,12 @@ def once_lane_names(plate_list: PlateList) -> tuple[str, ...]:
     name = plate_list.name
     command = (f"command:{name}",) if plate_list.command else ()
     return command + ((f"webhook:{name}",) if plate_list.webhook else ())
+
+
+def lane_names(outputs: Iterable[Output], lists: Iterable[PlateList]) -> tuple[str, ...]:
+    """Return the lanes of all outputs and lists of a configuration."""
+    names = [output.name for output in outputs]
+    return (*names, *(lane for plate_list in lists for lane in once_lane_names(plate_list)))
 
 
 @dataclass(slots=True)
@@ -205,12 +211,8 @@ class Recorder:
             # A receiver that knows the visit must learn that it ended.
             return (strip(event), ()) if event.visit_id in self._visits else None
         is_hashed = mode == "hash"
-        is_unlisted = plate_class is PlateClass.UNLISTED
-        images = self._store_pictures(
-            event,
-            hide_plate=is_hashed or (privacy.blur_unlisted and is_unlisted),
-            hide_others=is_hashed or privacy.blur_unlisted,
-        )
+        hide_plate = is_hashed or _blurs(privacy, plate_class)
+        images = self._store_pictures(event, hide_plate, _blurs(privacy, PlateClass.UNREAD))
         paths = {role: StoredImage(image.path, image.sha256) for role, image in images.items()}
         event = replace(event, images={**event.images, **paths}, crop=None)
         key = reveal(privacy.key)
@@ -261,6 +263,17 @@ class Recorder:
             self._on_accepted(entry)
         else:
             EVENTS_DROPPED.labels(entry.camera, "double").inc()
+
+
+def _blurs(privacy: Privacy, plate_class: PlateClass) -> bool:
+    """Return whether plates of a class are blurred where their text may stand as it is.
+
+    An unread plate, as a neighbour's, may be anybody's: the strictest rule for read ones counts.
+    """
+    if plate_class is PlateClass.LISTED:
+        return False
+    is_strict = plate_class is PlateClass.UNREAD and not privacy.is_plain
+    return privacy.blur_unlisted or is_strict
 
 
 def _entry(event: Event, images: tuple[ImageRow, ...], plate_class: PlateClass, rules: Rules) -> Entry:

@@ -53,7 +53,12 @@ def _list_plans(plate_list: PlateList, clock: Clock) -> Iterator[LanePlan]:
     if plate_list.command:
         command: Sequence[str] = plate_list.command
         yield LanePlan(
-            LanePolicy(f"command:{name}", retry_longest_s=5.0, at_most_once=True),
+            LanePolicy(
+                f"command:{name}",
+                retry_longest_s=5.0,
+                at_most_once=True,
+                max_age_s=plate_list.command_max_age_s,
+            ),
             (command, timeout_s),
             lambda: CommandTransport(command, name, timeout_s),
         )

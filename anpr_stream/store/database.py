@@ -13,6 +13,9 @@ from anpr_stream.errors import StoreError
 
 NAME = "anpr-stream.sqlite"
 BUSY_S = 10.0
+LOG_BYTES = 8 * 1024 * 1024
+"""The write-ahead log is cut to this when it begins anew. Less: cut and grown again all the time, more: what
+a long reader or a busy hour let it grow to stays on the disk."""
 
 FIRST = """
 CREATE TABLE visits (
@@ -116,6 +119,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
+        database.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         _migrate(database, path)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path}: {error}; is the folder writable and on a local disk?") from error

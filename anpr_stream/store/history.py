@@ -1,12 +1,25 @@
-"""Searching the visits: by parts of a text, by patterns, by likeness, time, camera and list."""
+"""Searching the visits: by parts of a text, by patterns, by likeness, time, camera and list.
+
+A search holds no transaction while its caller handles what it found: that may take as long as somebody
+reads it page by page, and the write-ahead log would grow all the time.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
 
 from anpr_stream.plates.text import normalise
+
+PAGE = 200
+"""Visits that are read in one go."""
+_Fitting: TypeAlias = "tuple[int, float | None]"
+"""Sequence number of a visit's last revision, and the distance of a search by likeness."""
 
 Distance = Callable[[str, str], float]
 """How far two texts are apart: 0 for equal ones, about 1 for each character that differs."""
@@ -17,7 +30,8 @@ class Query:
     """What to look for; empty fields do not narrow.
 
     Attributes:
-        text: a part of the text; with `?` (one character) or `*` (any number) a pattern of the whole.
+        text: a part of the text; with `?` (one character) or `*` (any number) a pattern of the whole;
+            hashes do not fit.
         max_distance: look for texts this near to `text` instead.
         since_utc_s: visits that ended at this time or later.
         until_utc_s: visits that ended before this time.
@@ -60,7 +74,7 @@ def pattern(text: str) -> str:
 
 
 def search(database: sqlite3.Connection, query: Query, distance: Distance | None = None) -> Iterator[Found]:
-    """Yield the visits that fit, newest first.
+    """Yield the visits that fit at the first step, newest first; one that is deleted meanwhile is left out.
 
     Args:
         database: for reading.
@@ -71,13 +85,13 @@ def search(database: sqlite3.Connection, query: Query, distance: Distance | None
         ValueError: `max_distance` without a `distance` or a text.
     """
     where, values = _conditions(query)
-    sql = "SELECT payload, plate_class, text FROM visits JOIN revisions USING (visit_id, revision)"
-    rows = database.execute(f"{sql} WHERE {' AND '.join(where)} ORDER BY last_utc_s DESC", values)
-    found = _near(rows, query, distance) if query.max_distance is not None else _plain(rows)
-    for number, visit in enumerate(found):
-        if query.limit is not None and number >= query.limit:
-            return
-        yield visit
+    sql = "SELECT sequence, text FROM visits JOIN revisions USING (visit_id, revision)"
+    sql += f" WHERE {' AND '.join(where)} ORDER BY last_utc_s DESC"
+    with closing(database.execute(sql, values)) as rows:
+        fitting = _near(rows, query, distance) if query.max_distance is not None else _plain(rows)
+        found = list(islice(fitting, query.limit))
+    for start in range(0, len(found), PAGE):
+        yield from _page(database, found[start : start + PAGE])
 
 
 def revisions(database: sqlite3.Connection, visit_id: str) -> list[str]:
@@ -100,21 +114,33 @@ def after(database: sqlite3.Connection, sequence: int, limit: int) -> list[tuple
     ).fetchall()
 
 
-def _plain(rows: Iterator[tuple[str, str, str | None]]) -> Iterator[Found]:
-    for payload, plate_class, _ in rows:
-        yield Found(payload, plate_class)
+def _page(database: sqlite3.Connection, fitting: Sequence[_Fitting]) -> Iterator[Found]:
+    rows = database.execute(
+        "SELECT sequence, payload, plate_class FROM revisions JOIN visits USING (visit_id)"
+        " WHERE sequence IN (SELECT value FROM json_each(?))",
+        (json.dumps([sequence for sequence, _ in fitting]),),
+    )
+    found = {sequence: rest for sequence, *rest in rows}
+    for sequence, away in fitting:
+        if sequence in found:
+            payload, plate_class = found[sequence]
+            yield Found(payload, plate_class, away)
+
+
+def _plain(rows: Iterable[tuple[int, str | None]]) -> Iterator[_Fitting]:
+    return ((sequence, None) for sequence, _ in rows)
 
 
 def _near(
-    rows: Iterator[tuple[str, str, str | None]], query: Query, distance: Distance | None
-) -> Iterator[Found]:
+    rows: Iterable[tuple[int, str | None]], query: Query, distance: Distance | None
+) -> Iterator[_Fitting]:
     wanted = pattern(query.text)
     if distance is None or query.max_distance is None:
         raise ValueError("a search by likeness needs a distance")
-    for payload, plate_class, text in rows:
+    for sequence, text in rows:
         away = 0.0 if text == query.hashed_text else distance(wanted, normalise(text or ""))
         if away <= query.max_distance:
-            yield Found(payload, plate_class, away)
+            yield sequence, away
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
@@ -144,11 +170,12 @@ def _text_condition(where: list[str], values: list[object], query: Query) -> Non
     wanted = pattern(query.text)
     if query.max_distance is None:
         has_wildcard = "?" in wanted or "*" in wanted
-        condition, value = "text GLOB ?", [wanted if has_wildcard else f"*{wanted}*"]
-        values.extend(value)
+        condition = "text GLOB ?"
+        values.append(wanted if has_wildcard else f"*{wanted}*")
     else:
         # No character more or less costs under a half, so other lengths need no look.
-        condition = "abs(length(text) - ?) <= ? AND text NOT LIKE '#%'"
+        condition = "abs(length(text) - ?) <= ?"
         values.extend([len(wanted), int(query.max_distance * 2)])
-    where.append(f"(({condition}) OR text = ?)")
+    # The digits of a hash say nothing of the plate's.
+    where.append(f"(({condition} AND text NOT LIKE '#%') OR text = ?)")
     values.append(query.hashed_text)

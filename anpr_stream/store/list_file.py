@@ -240,16 +240,20 @@ def _date(text: str) -> date | None:
 
 
 def _change(path: Path, change: Callable[[tuple[ListEntry, ...]], list[ListEntry]]) -> None:
-    """Replace a list's file at one stroke, so that a reader sees the old or the new, never a part."""
+    """Replace a list's file at one stroke, so that a reader sees the old or the new, never a part.
+
+    Whoever changes it, it stays the daemon's: with the owner and mode of the old file or, for a new one,
+    of its folder.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with _lock(path), tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as new:
             temporary = Path(new.name)
             try:
                 new.write(format_list(change(read_list(path))))
                 new.flush()
                 os.fsync(new.fileno())
-                temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o640)
+                _own_like(temporary, path if path.exists() else path.parent)
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -260,6 +264,27 @@ def _change(path: Path, change: Callable[[tuple[ListEntry, ...]], list[ListEntry
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Keep two editors of one list apart."""
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
+    file = path.with_name(f".{path.name}.lock")
+    is_new = not file.exists()
+    with file.open("a") as lock:
+        if is_new:
+            _own_like(file, path.parent)
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the missing ones of a folder and those above it, each for the owner of the one above."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _own_like(folder, folder.parent)
+
+
+def _own_like(path: Path, model: Path) -> None:
+    """Give a path the owner and the mode of another; none becomes writable for everybody."""
+    wanted, present = model.stat(), path.stat()
+    if (wanted.st_uid, wanted.st_gid) != (present.st_uid, present.st_gid):
+        os.chown(path, wanted.st_uid, wanted.st_gid)
+    path.chmod(wanted.st_mode & (0o775 if path.is_dir() else 0o664))

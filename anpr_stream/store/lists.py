@@ -35,6 +35,7 @@ class _Loaded:
     stamp: tuple[int, ...] | None = None
     by_plate: dict[str, list[ListEntry]] = field(default_factory=dict)
     index: TextIndex | None = None
+    fault: str = ""
 
 
 class ListBook:
@@ -74,9 +75,13 @@ class ListBook:
             try:
                 self._lists[number] = self._load(loaded, stamp, read_list(loaded.path))
             except StoreError as error:
-                self._lists[number] = replace(loaded, stamp=stamp)
+                self._lists[number] = replace(loaded, stamp=stamp, fault=error.message)
                 faults.append(error.message)
         return faults
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the files of lists that stayed as they were, one text for each."""
+        return [loaded.fault for loaded in self._lists if loaded.fault]
 
     def sizes(self) -> dict[str, int]:
         """Return the number of plates on each list."""
@@ -134,16 +139,16 @@ class ListBook:
         index = None
         if loaded.settings.max_distance > 0:
             index = TextIndex((plate for plate in by_plate if not plate.startswith("#")), self._confusions)
-        return replace(loaded, stamp=stamp, by_plate=dict(by_plate), index=index)
+        return replace(loaded, stamp=stamp, by_plate=dict(by_plate), index=index, fault="")
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """Return what changes with a file's content; None: not read yet or gone."""
+    """Return what changes with a file's content and with who may read it; (0,): it is gone."""
     try:
         found = os.stat(path)
     except OSError:
         return (0,)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 
 def _local(utc_s: float, name: str) -> datetime:

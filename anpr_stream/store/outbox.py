@@ -7,13 +7,14 @@ because nobody knows whether they went out. All functions work inside the caller
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 Change: TypeAlias = Callable[[sqlite3.Connection, str | None, Sequence[int]], int]
-"""`resend` or `discard`."""
+"""What is done with dead letters, those named or all of a lane (of all lanes: None); tells how many."""
 
 INTERRUPTED = "interrupted: may have run, resend by hand if it must run again"
 
@@ -29,7 +30,7 @@ class Parcel:
         revision: see `visit_id`.
         tries: refusals so far.
         error: the last refusal.
-        queued_utc_s: when it was accepted.
+        queued_utc_s: when it was accepted, or queued again by hand.
         payload: the event as one line of JSON, the same at every try.
     """
 
@@ -80,6 +81,13 @@ def refused(database: sqlite3.Connection, row: int, error: str, is_dead: bool) -
     )
 
 
+def put_aside(database: sqlite3.Connection, ids: Iterable[int], reason: str) -> None:
+    """Make parcels dead that are not to be sent any more."""
+    database.executemany(
+        "UPDATE outbox SET error = ?, state = 'dead' WHERE id = ?", [(reason, row) for row in ids]
+    )
+
+
 def bury_interrupted(database: sqlite3.Connection) -> int:
     """At start: put aside parcels that were started when the last run was killed; return how many."""
     return database.execute(
@@ -95,17 +103,33 @@ def dead_letters(database: sqlite3.Connection, lane: str | None, limit: int) -> 
     return [Parcel(*row) for row in rows]
 
 
-def resend(database: sqlite3.Connection, lane: str | None, ids: Sequence[int] = ()) -> int:
+def resend(database: sqlite3.Connection, lane: str | None, ids: Sequence[int] = (), *, utc_s: float) -> int:
     """Queue dead letters again, those named or all of a lane; return how many.
 
-    They keep their place: older than what waits, they go first.
+    They keep their place: older than what waits, they go first. Their age counts from `utc_s`, now.
     """
-    return _change_dead(database, "UPDATE outbox SET state = 'waiting', tries = 0", lane, ids)
+    what = "UPDATE outbox SET state = 'waiting', tries = 0, queued_utc_s = ?"
+    return _change_dead(database, what, (utc_s,), lane, ids)
 
 
 def discard(database: sqlite3.Connection, lane: str | None, ids: Sequence[int] = ()) -> int:
     """Delete dead letters, those named or all of a lane; return how many."""
-    return _change_dead(database, "DELETE FROM outbox", lane, ids)
+    return _change_dead(database, "DELETE FROM outbox", (), lane, ids)
+
+
+def discard_removed(database: sqlite3.Connection, configured: Collection[str], lane: str | None) -> int:
+    """Delete what waits for lanes that are not configured, dead letters too; return how many.
+
+    Args:
+        database: inside a transaction.
+        configured: the lanes that stay.
+        lane: of this lane only; None: of all.
+    """
+    return database.execute(
+        "DELETE FROM outbox WHERE state != 'started' AND lane = coalesce(?, lane)"
+        " AND lane NOT IN (SELECT value FROM json_each(?))",
+        (lane, json.dumps(list(configured))),
+    ).rowcount
 
 
 def depths(database: sqlite3.Connection) -> dict[str, dict[str, int]]:
@@ -118,8 +142,10 @@ def depths(database: sqlite3.Connection) -> dict[str, dict[str, int]]:
     return found
 
 
-def _change_dead(database: sqlite3.Connection, what: str, lane: str | None, ids: Sequence[int]) -> int:
-    where = " WHERE state = 'dead' AND lane = coalesce(?, lane)"
+def _change_dead(
+    database: sqlite3.Connection, what: str, values: tuple[float, ...], lane: str | None, ids: Sequence[int]
+) -> int:
+    change = f"{what} WHERE state = 'dead' AND lane = coalesce(?, lane)"
     if not ids:
-        return database.execute(what + where, (lane,)).rowcount
-    return sum(database.execute(f"{what}{where} AND id = ?", (lane, row)).rowcount for row in ids)
+        return database.execute(change, (*values, lane)).rowcount
+    return sum(database.execute(f"{change} AND id = ?", (*values, lane, row)).rowcount for row in ids)

@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from anpr_stream.cli import places, status
 from anpr_stream.config.load import load_settings
 from anpr_stream.outputs.files import CSV_COLUMNS
 from anpr_stream.outputs.schema import event_to_json
+from anpr_stream.service import paths
 from anpr_stream.service.depot import hasher
 from anpr_stream.service.status_socket import StatusSocket
+from anpr_stream.service.unit import unit_text
 from anpr_stream.store import ledger, outbox
 from anpr_stream.store.database import open_database
 from anpr_stream.store.ledger import Entry, PlateClass
 from anpr_stream.store.list_file import read_list
+from anpr_stream.store.privacy import keyed_hash
 from tests.cli.command import Command
 from tests.service.fakes import event
 
@@ -39,7 +43,10 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(config: Path) -> Path:
     """A store with three visits, of which the hook refused two and the third waits."""
-    folder = config.parent / "store"
+    return fill_store(config.parent / "store")
+
+
+def fill_store(folder: Path) -> Path:
     with closing(open_database(folder)) as database:
         for number, text in enumerate(["AB123", "XY999", None]):
             one = event(f"v{number}", text=text, camera=f"cam{number}")
@@ -121,6 +128,23 @@ def test_refused_events_are_shown_resent_and_discarded(
     assert anpr_stream("outbox", "list", "-c", config).out == "hook: 2 waiting\n"
 
 
+def test_what_waits_for_a_removed_output_is_discarded(
+    anpr_stream: Command, config: Path, store: Path
+) -> None:
+    removed = ("outbox", "discard", "--removed")
+    assert anpr_stream(*removed, "--store", store).is_one_line_error(2, "--removed needs the settings")
+    assert anpr_stream(*removed, "--all", "-c", config).is_one_line_error(2, "instead of ids and --all")
+    without = config.read_text()
+    config.write_text(f"{without}outputs: [{{type: webhook, name: hook, url: 'http://127.0.0.1:9'}}]")
+    assert anpr_stream(*removed, "--output", "hook", "-c", config).is_one_line_error(
+        2, "still has the output"
+    )
+    assert "0 discarded" in anpr_stream(*removed, "-c", config).err
+    config.write_text(without)
+    assert "3 discarded" in anpr_stream(*removed, "-c", config).err
+    assert anpr_stream("outbox", "list", "-c", config).out == ""
+
+
 def test_lists_are_edited(anpr_stream: Command, config: Path) -> None:
     path = config.parent / "store/lists/staff.csv"
     added = anpr_stream(
@@ -135,6 +159,85 @@ def test_lists_are_edited(anpr_stream: Command, config: Path) -> None:
     removed = anpr_stream("list", "remove", "staff", "AB 1", "ZZ", "-c", config)
     assert (removed.exit_code, "not on the list: ZZ" in removed.err) == (1, True)
     assert [entry.plate for entry in read_list(path)] == ["XY2"]
+
+
+SECRETS = """
+cameras: {gate: {url: "rtsp://10.0.0.10/stream", source: {user: anpr, password: "${GATE_PASSWORD}"}}}
+outputs: [{type: webhook, name: hook, url: "${HOOK_URL}"}]
+lists: [{name: staff}]
+privacy: {unlisted: hash, key: "${PRIVACY_KEY}"}
+service: {http: {host: 0.0.0.0, token: "${TOKEN}"}}
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings of an installed service, whose secrets and folders root's shell does not know."""
+    config = tmp_path / "config.yaml"
+    config.write_text(SECRETS)
+    unit = tmp_path / "anpr-stream.service"
+    unit.write_text(unit_text(["/usr/bin/anpr-stream", "serve", "-c", str(config)], {}))
+    monkeypatch.setattr(places, "UNIT", unit)
+    monkeypatch.setattr(places, "SYSTEM_STORE", tmp_path / "service")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    return config
+
+
+def test_a_list_of_the_installed_service_is_edited(anpr_stream: Command, installed: Path) -> None:
+    path = installed.parent / "service/lists/staff.csv"
+    assert f"staff: 1 added; {path}" in anpr_stream("list", "add", "staff", "AB1", "-c", installed).err
+    assert "AB1" in anpr_stream("list", "show", "staff", "-c", installed).out
+    hashed = anpr_stream("list", "add", "staff", "AB2", "--hashed", "-c", installed)
+    assert hashed.is_one_line_error(2, "privacy.key stands in a variable that is not set here")
+    missing = anpr_stream("list", "remove", "staff", "AB1", "AB2", "-c", installed)
+    assert "staff: not on the list: AB2 (hashed entries were not looked at" in missing.err
+    assert read_list(path) == ()
+
+
+def test_a_hashed_entry_needs_the_key_at_hand(
+    anpr_stream: Command, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIVACY_KEY", "0123456789abcdef")
+    anpr_stream("list", "add", "staff", "AB1", "--hashed", "-c", installed)
+    (entry,) = read_list(installed.parent / "service/lists/staff.csv")
+    assert entry.plate == keyed_hash(b"0123456789abcdef", "AB1")
+
+
+def test_the_installed_services_store_is_searched(anpr_stream: Command, installed: Path) -> None:
+    fill_store(installed.parent / "service")
+    answer = anpr_stream("search", "AB1", "-c", installed)
+    assert "AB123" in answer.out
+    assert (
+        answer.err
+        == "hashed plates are not searched: privacy.key stands in a variable that is not set here\n"
+    )
+    assert "hook: 2 dead" in anpr_stream("outbox", "list", "-c", installed).out
+
+
+def test_the_installed_services_socket_is_asked(
+    anpr_stream: Command, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = installed.parent / "status.sock"
+    monkeypatch.setattr(status, "SYSTEM_SOCKET", path)
+    with StatusSocket(path, lambda: STATUS):
+        assert json.loads(anpr_stream("status", "--json", "-c", installed).out) == STATUS
+
+
+def test_settings_that_no_service_runs_mean_the_store_that_is_there(
+    anpr_stream: Command, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = installed.with_name("other.yaml")
+    other.write_text(SECRETS)
+    own = installed.parent / "home/anpr-stream"
+    assert f"{own}/lists" in anpr_stream("list", "add", "staff", "AB1", "-c", other).err
+    service = installed.parent / "var"
+    monkeypatch.setattr(paths, "SYSTEM_STORE", service)
+    fill_store(service)
+    assert f"{service}/lists" in anpr_stream("list", "add", "staff", "AB1", "-c", other).err
+    fill_store(own)
+    assert f"{own}/lists" in anpr_stream("list", "add", "staff", "AB1", "-c", other).err
+    named = installed.parent / "named"
+    assert f"{named}/lists" in anpr_stream("list", "add", "staff", "AB1", "-c", other, "--store", named).err
 
 
 def test_a_hashed_entry_is_added_and_removed_by_its_plate(anpr_stream: Command, config: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anpr_stream.config.load import load_settings, parse_settings
+from anpr_stream.config.delivery import reveal
+from anpr_stream.config.load import UNKNOWN_SECRET, load_settings, parse_settings
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ConfigError
 
@@ -182,3 +183,19 @@ YAML_WORDS = st.lists(
 def test_any_text_is_settings_or_a_list_of_faults(text: str) -> None:
     with contextlib.suppress(ConfigError):
         assert isinstance(parse_settings(text, "a.yaml", {}), Settings)
+
+
+def test_settings_are_read_without_the_secrets_of_somebody_else() -> None:
+    text = """
+        cameras: {gate: {url: "${CAMERA}", source: {user: me, password: "${PASSWORD}"}}}
+        outputs: [{type: webhook, name: hook, url: "https://example.org/${PART}", secret: "${SECRET}"}]
+        privacy: {unlisted: hash, key: "${KEY}"}
+        service: {http: {token: "${TOKEN}"}}
+    """
+    with pytest.raises(ConfigError, match="PASSWORD"):
+        parse_settings(text, "config", {})
+    settings = parse_settings(text, "config", {"PASSWORD": "known"}, needs_secrets=False)
+    assert reveal(settings.cameras["gate"].source.password) == "known"
+    assert reveal(settings.privacy.key) == UNKNOWN_SECRET
+    with pytest.raises(ConfigError, match="colour"):
+        parse_settings(f"{text}    colour: red", "config", {}, needs_secrets=False)

@@ -235,6 +235,21 @@ def test_a_file_whose_lists_are_wrong_is_refused_too(start: Start, tmp_path: Pat
     assert "staff.csv" in running.daemon.status()["reload_error"]
 
 
+def test_a_list_that_went_wrong_is_told_until_it_is_right(start: Start, tmp_path: Path) -> None:
+    running = start(f"{TWO}\nlists: [{{name: staff}}]")
+    path = tmp_path / "lists" / "staff.csv"
+    path.parent.mkdir()
+    path.write_text("plate,expires\nAB1,31.12.2027\nAB2,soon\n")
+    fault = f"list not changed: {path}:2: expires: expected a date like 2027-12-31, not '31.12.2027'"
+    line = f"STATUS=2 of 2 cameras running; {fault}"
+    running.systemd.wait_for(line, 3)
+    assert running.daemon.status()["faults"] == [fault]
+    path.write_text("plate,expires\nAB1,2027-12-31\n")
+    running.systemd.told.clear()
+    running.systemd.wait_for("STATUS=2 of 2 cameras running", 2)
+    assert running.daemon.status()["lists"] == {"staff": 1}
+
+
 def test_outputs_change_while_running(start: Start) -> None:
     running = start()
     running.reload(TWO + "\noutputs: [{type: webhook, name: hook, url: 'http://127.0.0.1:9'}]")
@@ -250,6 +265,17 @@ def test_events_that_were_put_aside_are_told(start: Start) -> None:
     line = "2 of 2 cameras running; output old: 1 events put aside, see 'anpr-stream outbox list'"
     running.systemd.wait_for(f"STATUS={line}")
     assert running.daemon.status()["outputs"]["old"]["dead"] == 1
+
+
+def test_events_that_wait_for_an_output_that_is_gone_are_told(start: Start) -> None:
+    running = start()
+    entry = make_entry(lanes=("old",), kind="final")
+    running.depot.writer.submit(lambda db: ledger.accept(db, entry, 1.0)).result(60)
+    line = "2 of 2 cameras running; output old: 1 events wait, but it is not in the settings any more"
+    running.systemd.wait_for(f"STATUS={line}, see 'anpr-stream outbox discard --removed'")
+    running.systemd.told.clear()
+    running.depot.writer.submit(lambda db: outbox.discard_removed(db, [], None)).result(60)
+    running.systemd.wait_for("STATUS=2 of 2 cameras running")
 
 
 def test_what_needs_a_restart_is_told_until_then(start: Start) -> None:

@@ -29,6 +29,7 @@ from tests.service.fakes import event
 from tests.store.entries import make_entry as stored_entry
 
 Open = Callable[..., Depot]
+STAFF = json.dumps({"text": "AB1", "camera": "gate", "lists": [{"list": "staff", "entry": "AB1"}]})
 
 
 def settings(text: str = "") -> Settings:
@@ -134,6 +135,23 @@ def test_a_list_hit_runs_the_command_once_per_visit(opened: Open, tmp_path: Path
         assert depot.depths() == {}
 
 
+def test_a_command_of_long_ago_does_not_run_after_an_outage(opened: Open, tmp_path: Path) -> None:
+    now_s = SystemClock().utc_s()
+    for visit, age_s in (("late", 90.0), ("fresh", 30.0)):
+        with closing(open_database(tmp_path)) as database:
+            lanes = (ledger.OnceLane("command:staff", "AB1"),)
+            entry = stored_entry(visit, kind="final", once_lanes=lanes, payload=STAFF)
+            ledger.accept(database, entry, now_s - age_s)
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    command = json.dumps(["sh", "-c", f'echo "$ANPR_VISIT_ID" > {told}'])
+    with open(os.open(told, os.O_RDWR)) as visits:
+        depot = opened(f"lists: [{{name: staff, command: {command}}}]")
+        assert visits.readline().strip() == "fresh"
+        depot.close()
+        assert depot.depths() == {"command:staff": {"dead": 1}}
+
+
 def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
     first, second = dead_end("first"), dead_end("second")
     depot = opened(f"outputs: [{first}]")
@@ -151,6 +169,23 @@ def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
     assert payloads(tmp_path, "dropped") == []
     assert depot.depths()["second"] == {"waiting": 1}
     assert depot.depths()["first"]["waiting"] == 2
+
+
+def test_an_output_that_is_gone_is_gone_from_the_metrics_too(opened: Open) -> None:
+    depot = opened(f"outputs: [{dead_end('leaving')}]")
+    depot.write(now())
+    depot.writer.submit(lambda db: None).result(60)
+    depot.apply(settings())
+    while "leaving" not in depot.depths():
+        depot.writer.submit(lambda db: None).result(60)
+    assert {"sink": "leaving", "state": "waiting"} in labels()
+    depot.writer.submit(lambda db: outbox.discard_removed(db, [], None)).result(60)
+    assert depot.depths() == {}
+    assert all(found["sink"] != "leaving" for found in labels())
+
+
+def labels() -> list[dict[str, str]]:
+    return [sample.labels for metric in OUTBOX_DEPTH.collect() for sample in metric.samples]
 
 
 def test_a_wrong_change_is_refused_and_changes_nothing(opened: Open, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anpr_stream.metrics import DELIVERIES
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, away
 from anpr_stream.service.lane import Lane, LanePolicy
 from anpr_stream.service.writer import Writer
@@ -32,10 +33,10 @@ def start(writer: Writer, tmp_path: Path) -> Iterator[Start]:
         yield begin
 
 
-def fill(writer: Writer, *visits: str, lane: str = "hook") -> None:
+def fill(writer: Writer, *visits: str, lane: str = "hook", utc_s: float = 1.0) -> None:
     for visit in visits:
         entry = make_entry(visit, lanes=(lane,))
-        writer.submit(lambda db, entry=entry: ledger.accept(db, entry, 1.0)).result(60)
+        writer.submit(lambda db, entry=entry: ledger.accept(db, entry, utc_s)).result(60)
 
 
 def depths(writer: Writer) -> dict[str, dict[str, int]]:
@@ -121,7 +122,7 @@ def test_a_dead_letter_that_is_resent_is_delivered(writer: Writer, start: Start)
     lane = start(receiver)
     receiver.wait_for(1)
     assert settled(lane, writer) == {"hook": {"dead": 1}}
-    writer.submit(lambda db: outbox.resend(db, "hook")).result(60)
+    writer.submit(lambda db: outbox.resend(db, "hook", utc_s=2.0)).result(60)
     receiver = FakeReceiver()
     start(receiver)
     assert receiver.wait_for(1) == ["a/0"]
@@ -168,3 +169,39 @@ def test_what_may_have_run_is_not_run_again(
     lane = start(receiver, at_most_once=True, tries=1)
     assert receiver.wait_for(1) == ["b/0"]
     assert settled(lane, writer) == {"hook": {"dead": 1}}
+
+
+def test_what_came_too_late_is_put_aside_with_its_reason(
+    writer: Writer, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = FakeClock().utc_s()
+    fill(writer, "a", "b", utc_s=now_s - 61)
+    fill(writer, "c", utc_s=now_s - 59)
+    receiver = FakeReceiver()
+    lane = start(receiver, at_most_once=True, max_age_s=60.0)
+    assert receiver.wait_for(1) == ["c/0"]
+    assert settled(lane, writer) == {"hook": {"dead": 2}}
+    letters = writer.submit(lambda db: outbox.dead_letters(db, "hook", 9)).result(60)
+    assert {letter.error for letter in letters} == {"too late: it waited for more than 60 s"}
+    assert "a put aside: too late" in caplog.text
+    assert DELIVERIES.labels("hook", "too_late")._value.get() >= 2
+
+
+def test_what_came_too_late_is_sent_when_it_is_resent(writer: Writer, start: Start) -> None:
+    now_s = FakeClock().utc_s()
+    fill(writer, "a", utc_s=now_s - 61)
+    fill(writer, "b", utc_s=now_s)
+    receiver = FakeReceiver()
+    with start(receiver, at_most_once=True, max_age_s=60.0):
+        receiver.wait_for(1)
+    writer.submit(lambda db: outbox.resend(db, "hook", utc_s=now_s)).result(60)
+    receiver = FakeReceiver()
+    start(receiver, at_most_once=True, max_age_s=60.0)
+    assert receiver.wait_for(1) == ["a/0"]
+
+
+def test_events_wait_for_their_receiver_as_long_as_it_takes(writer: Writer, start: Start) -> None:
+    fill(writer, "a", utc_s=FakeClock().utc_s() - 1e8)
+    receiver = FakeReceiver()
+    start(receiver)
+    assert receiver.wait_for(1) == ["a/0"]

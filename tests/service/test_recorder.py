@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from anpr_stream.config.delivery import PlateList, Privacy, WebhookOutput
@@ -21,9 +22,9 @@ from anpr_stream.store.database import read_database
 from anpr_stream.store.history import revisions
 from anpr_stream.store.privacy import keyed_hash
 from anpr_stream.store.snapshots import SnapshotFolder
-from anpr_stream.types import Event, EventKind, ListHit
+from anpr_stream.types import Box, Event, EventKind, Image, ListHit
 from tests.service.fakes import FakeClock, event
-from tests.store.pictures import event_with_picture
+from tests.store.pictures import NEIGHBOUR, PLATE, event_with_picture
 
 KEY = "0123456789abcdef"
 Record = Callable[..., "Kept"]
@@ -67,6 +68,12 @@ def dropped(camera: str, reason: str) -> float:
 
 def hook(name: str = "hook", **change: Any) -> WebhookOutput:
     return WebhookOutput(type="webhook", name=name, url="https://example.org", **change)
+
+
+def is_blurred(frame: Image, box: Box) -> bool:
+    """Return whether a box of `stripes` has lost them."""
+    x1, y1, x2, y2 = map(int, box)
+    return bool(frame[y1:y2, x1:x2].std() < 60)
 
 
 def test_an_event_is_stored_and_told(tmp_path: Path, writer: Writer) -> None:
@@ -176,6 +183,35 @@ def test_blurring_leaves_no_crop_of_unlisted_plates(
     hits = tuple(ListHit(name, "allow", "AB12CDE", 0.0) for name in lists)
     kept = record(event_with_picture(list_hits=hits), privacy=Privacy(blur_unlisted=True))
     assert len(kept.files) == count
+
+
+@pytest.mark.parametrize(
+    ("privacy", "is_hidden"),
+    [
+        ({}, False),
+        ({"blur_unlisted": True}, True),
+        ({"unlisted": "drop"}, True),
+        ({"unlisted": "hash", "key": KEY}, True),
+        ({"listed": "hash", "key": KEY}, True),
+    ],
+)
+def test_an_unread_plate_is_hidden_where_it_may_be_one_that_must_be(
+    record: Record, privacy: dict[str, Any], is_hidden: bool
+) -> None:
+    unread = event_with_picture(plate=None, reason="low_confidence", list_hits=())
+    kept = record(unread, privacy=Privacy(**privacy))
+    assert sum("crop" in file.name for file in kept.files) == (not is_hidden)
+    frame = cv2.imread(str(next(file for file in kept.files if "frame" in file.name)))
+    assert [is_blurred(frame, box) for box in (PLATE, NEIGHBOUR)] == [is_hidden, is_hidden]
+
+
+@pytest.mark.parametrize("unlisted", ["drop", "hash"])
+def test_a_listed_plate_stays_sharp_beside_a_neighbour_that_is_hidden(record: Record, unlisted: str) -> None:
+    privacy = Privacy(unlisted=unlisted, key=KEY)
+    kept = record(event_with_picture(), privacy=privacy)
+    assert len(kept.files) == 2
+    frame = cv2.imread(str(next(file for file in kept.files if "frame" in file.name)))
+    assert [is_blurred(frame, box) for box in (PLATE, NEIGHBOUR)] == [False, True]
 
 
 def test_dropped_plates_are_only_counted(record: Record) -> None:

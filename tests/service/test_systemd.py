@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from anpr_stream.service.unit import NAME
-from tests.service.systemd_machine import CannotBootError, Machine, boot, why_not
+from tests.service.systemd_machine import LIMIT_S, CannotBootError, Machine, boot, why_not
 from tests.stubs import write_networks
 
 pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.timeout(300)]
@@ -78,6 +80,26 @@ def test_it_runs_without_rights_and_with_its_secret(running: Machine) -> None:
     journal = running.run("journalctl", "-u", NAME, "-o", "cat").stdout
     assert "ready: " in journal
     assert SECRET not in journal + told
+
+
+def test_root_changes_a_list_of_the_service(machine: Machine) -> None:
+    configure(machine, SETTINGS + "lists: [{name: staff}]\n")
+    machine.run("systemctl", "start", NAME)
+    add = (PROGRAM, "list", "add", "staff", "AB123", "-c", "/etc/anpr-stream/config.yaml")
+    assert "; /var/lib/anpr-stream/lists/staff.csv" in machine.run(*add).stderr
+    wait_for_lists(machine, {"staff": 1})
+    machine.run("systemctl", "restart", NAME)
+    wait_for_lists(machine, {"staff": 1})
+    machine.run("systemctl", "stop", NAME)
+
+
+def wait_for_lists(machine: Machine, wanted: dict[str, int]) -> None:
+    ask = (PROGRAM, "status", "--json", "-c", "/etc/anpr-stream/config.yaml")
+    found: dict[str, int] = {}
+    end_s = time.monotonic() + LIMIT_S
+    while found != wanted and time.monotonic() < end_s:
+        found = json.loads(machine.run(*ask, check=False).stdout)["lists"]
+    assert found == wanted
 
 
 def test_a_reload_takes_right_settings_and_refuses_wrong_ones(running: Machine) -> None:

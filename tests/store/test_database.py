@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from anpr_stream.errors import StoreError
+from anpr_stream.store import database as database_module
 from anpr_stream.store.database import NAME, open_database, read_database
 
 
@@ -25,6 +26,23 @@ def test_readers_do_not_wait_for_the_writer(tmp_path: Path) -> None:
         assert reader.execute("SELECT count(*) FROM fired").fetchone() == (0,)
         writer.execute("COMMIT")
         assert reader.execute("SELECT count(*) FROM fired").fetchone() == (1,)
+
+
+def test_the_log_that_a_reader_let_grow_is_cut_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "LOG_BYTES", 100_000)
+    log = tmp_path / f"{NAME}-wal"
+    with closing(open_database(tmp_path)) as writer:
+        with closing(read_database(tmp_path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM fired").fetchone()
+            for number in range(8):
+                writer.execute("INSERT INTO fired VALUES ('lane', ?, ?)", (str(number), "x" * 1_000_000))
+        assert log.stat().st_size > 8_000_000
+        for number in range(8, 11):
+            writer.execute("INSERT INTO fired VALUES ('lane', ?, 'x')", (str(number),))
+        assert log.stat().st_size <= 100_000
 
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:

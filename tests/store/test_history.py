@@ -78,6 +78,32 @@ def test_a_hash_is_found_by_the_whole_text_only(filled: sqlite3.Connection) -> N
     assert found(filled, text="ZZ", hashed_text="#other") == []
 
 
+@pytest.mark.parametrize("text", ["12", "00", "?*00*", "*", "*3"])
+def test_a_part_of_a_text_finds_no_hash(database: sqlite3.Connection, text: str) -> None:
+    ledger.accept(database, make_entry("hashed", text="#120034005600", raw_text=None), 1.0)
+    assert found(database, text=text) == []
+
+
+def test_a_search_that_is_read_slowly_holds_no_transaction(
+    database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "PAGE", 2)
+    for number in range(5):
+        ledger.accept(database, make_entry(f"v{number}", last_utc_s=float(number)), 1.0)
+    visits = history.search(database, Query(limit=4))
+    first = next(visits)
+    assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    ledger.accept(database, make_entry("v3", 1, payload="later", last_utc_s=9.0), 1.0)
+    ledger.accept(database, make_entry("v9", last_utc_s=9.0), 1.0)
+    database.execute("DELETE FROM revisions WHERE visit_id = 'v2'")
+    rest = [json.loads(visit.payload) for visit in visits]
+    assert [json.loads(first.payload)["visit_id"], *(event["visit_id"] for event in rest)] == [
+        "v4",
+        "v3",
+        "v1",
+    ]
+
+
 @pytest.mark.parametrize("text", ["--", " ", "車"])
 def test_a_text_without_letters_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no letter"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from contextlib import suppress
 from datetime import date, datetime, time
@@ -21,6 +23,8 @@ from anpr_stream.store.list_file import (
     remove_plate,
 )
 
+DAEMON = 65_534
+"""A user that is not root."""
 MONDAY_NOON = datetime(2026, 11, 30, 12, 0)
 
 
@@ -165,6 +169,44 @@ def test_editing(tmp_path: Path) -> None:
     assert remove_plate(path, "AB1") == 0
     assert [entry.plate for entry in read_list(path)] == ["XY2"]
     assert [name.name for name in path.parent.iterdir() if not name.name.startswith(".")] == ["gate.csv"]
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as most who look after a daemon are")
+
+
+@needs_root
+@pytest.mark.parametrize("makes_folder", [False, True])
+def test_a_list_that_root_changes_stays_the_daemons(tmp_path: Path, makes_folder: bool) -> None:
+    folder = tmp_path / "lists"
+    if not makes_folder:
+        folder.mkdir()
+    for made in (tmp_path, *([] if makes_folder else [folder])):
+        os.chown(made, DAEMON, DAEMON)
+        made.chmod(0o750)
+    path = folder / "gate.csv"
+    add_entries(path, [make_entry({"plate": "AB1"})])
+    add_entries(path, [make_entry({"plate": "AB2"})])
+    for made, mode in ((folder, 0o750), (path, 0o640), (folder / ".gate.csv.lock", 0o640)):
+        found = made.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (DAEMON, DAEMON, mode)
+
+
+@needs_root
+def test_a_list_keeps_its_owner_and_mode(tmp_path: Path) -> None:
+    path = tmp_path / "gate.csv"
+    path.write_text("plate\nAB1\n")
+    os.chown(path, DAEMON, 0)
+    path.chmod(0o600)
+    assert remove_plate(path, "AB1") == 1
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (DAEMON, 0, 0o600)
+
+
+def test_a_list_in_a_folder_for_all_is_not_writable_for_all(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    add_entries(tmp_path / "lists" / "gate.csv", [make_entry({"plate": "AB1"})])
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")]
+    assert sorted(modes) == [0o664, 0o664, 0o775]
 
 
 def test_a_wrong_file_is_not_overwritten(tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,3 +151,29 @@ def test_a_file_wrong_at_start_is_refused(tmp_path: Path) -> None:
     path.write_text("nothing")
     with pytest.raises(StoreError, match=r"mine\.csv:1"):
         book(tmp_path, PlateList(name="gate", file=path))
+
+
+@contextmanager
+def as_somebody_else() -> Iterator[None]:
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to read as somebody else")
+def test_a_file_that_may_be_read_again_is_read_again() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        lists = book(folder, PlateList(name="gate"))
+        add(folder, "gate", "AB123")
+        path = folder / "lists" / "gate.csv"
+        path.chmod(0o600)
+        with as_somebody_else():
+            assert "Permission denied" in lists.refresh()[0]
+            assert (lists.refresh(), len(lists.faults())) == ([], 1)
+        path.chmod(0o644)
+        with as_somebody_else():
+            assert (lists.refresh(), lists.faults(), lists.sizes()) == ([], [], {"gate": 1})

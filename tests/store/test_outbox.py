@@ -45,9 +45,10 @@ def test_a_refused_parcel_stays_first_until_it_is_dead(filled: sqlite3.Connectio
 def test_dead_letters_are_sent_again_first(filled: sqlite3.Connection) -> None:
     row = outbox.take(filled, "hook", 1)[0].id
     outbox.refused(filled, row, "no", is_dead=True)
-    assert outbox.resend(filled, "mqtt") == 0
-    assert outbox.resend(filled, "hook", [row, 999]) == 1
-    assert [(p.visit_id, p.tries) for p in outbox.take(filled, "hook", 1)] == [("v0", 0)]
+    assert outbox.resend(filled, "mqtt", utc_s=9.0) == 0
+    assert outbox.resend(filled, "hook", [row, 999], utc_s=9.0) == 1
+    (first,) = outbox.take(filled, "hook", 1)
+    assert (first.visit_id, first.tries, first.queued_utc_s) == ("v0", 0, 9.0)
 
 
 def test_only_dead_letters_can_be_discarded(filled: sqlite3.Connection) -> None:
@@ -56,6 +57,16 @@ def test_only_dead_letters_can_be_discarded(filled: sqlite3.Connection) -> None:
     outbox.refused(filled, row, "no", is_dead=True)
     assert outbox.discard(filled, None) == 1
     assert len(visits(filled)) == 4
+
+
+def test_what_waits_for_removed_outputs_can_be_discarded(filled: sqlite3.Connection) -> None:
+    rows = [parcel.id for parcel in outbox.take(filled, "hook", 2)]
+    outbox.claim(filled, rows[:1])
+    outbox.refused(filled, rows[1], "no", is_dead=True)
+    assert outbox.discard_removed(filled, ["hook", "mqtt"], None) == 0
+    assert outbox.discard_removed(filled, ["mqtt"], "mqtt") == 0
+    assert outbox.discard_removed(filled, [], "hook") == 4
+    assert outbox.depths(filled) == {"hook": {"started": 1}, "mqtt": {"waiting": 5}}
 
 
 def test_what_was_started_when_killed_is_put_aside_not_sent_again(filled: sqlite3.Connection) -> None:
