@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -21,6 +22,12 @@ SECRETS = {"ANPR_TOKEN": "0123456789abcdef", "GATE_PASSWORD": "x", "ANPR_DB_PASS
 def manifests() -> dict[str, dict[str, Any]]:
     documents = yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yaml").read_text())
     return {document["kind"]: document for document in documents}
+
+
+@pytest.mark.parametrize("version", ["1.27", "1.33"])
+@pytest.mark.parametrize("kind", ["ConfigMap", "Service", "StatefulSet"])
+def test_kubernetes_knows_every_key_of_the_manifests(version: str, kind: str) -> None:
+    kubernetes_validate.validate(manifests()[kind], version, strict=True)
 
 
 def test_each_worker_of_the_stateful_set_has_right_settings() -> None:
