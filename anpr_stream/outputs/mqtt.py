@@ -51,7 +51,7 @@ class MqttTransport:
             self._states = dict(states)
             if self._client is not None:
                 for name, state in changed.items():
-                    self._client.publish(self._state_topic(name), state, retain=True)
+                    self._client.announce(self._state_topic(name), state)
 
     def close(self) -> None:
         """Say goodbye and disconnect; may be called twice."""
@@ -63,11 +63,11 @@ class MqttTransport:
     def _connected(self) -> _Connection:
         if self._client is None or not self._client.is_alive():
             self._client = _Connection(self._settings)
-            self._client.publish(f"{self._settings.topic}/status", "online", retain=True)
+            self._client.announce(f"{self._settings.topic}/status", "online")
             for topic, document in self._discovery().items():
-                self._client.publish(topic, json.dumps(document), retain=True)
+                self._client.announce(topic, json.dumps(document))
             for name, state in self._states.items():
-                self._client.publish(self._state_topic(name), state, retain=True)
+                self._client.announce(self._state_topic(name), state)
         return self._client
 
     def _drop(self) -> None:
@@ -126,6 +126,7 @@ class _Connection:
 
     def __init__(self, settings: MqttOutput) -> None:
         self._acknowledged: dict[int, int] = {}
+        self._unasked: set[int] = set()
         self._changed = threading.Condition()
         self._is_connected = False
         self._fault = ""
@@ -146,9 +147,17 @@ class _Connection:
         port = settings.port or (1883 if settings.tls is None else 8883)
         self._open(settings.host, port, settings.timeout_s)
 
-    def publish(self, topic: str, payload: str, retain: bool = False) -> int:
-        """Hand a message to the connection; return its number."""
-        return self._client.publish(topic, payload, QOS, retain).mid
+    def publish(self, topic: str, payload: str) -> int:
+        """Hand a message to the connection; return its number, for `acknowledged`."""
+        return self._client.publish(topic, payload, QOS).mid
+
+    def announce(self, topic: str, payload: str) -> None:
+        """Hand a retained message to the connection that nobody waits for."""
+        number = self._client.publish(topic, payload, QOS, retain=True).mid
+        with self._changed:
+            # Numbers come again: what is kept here would count as the answer to a later message.
+            if self._acknowledged.pop(number, None) is None:
+                self._unasked.add(number)
 
     def acknowledged(self, number: int, timeout_s: float) -> int:
         """Wait for the broker's acknowledgement of a message; return its reason code.
@@ -176,6 +185,8 @@ class _Connection:
         """Drop the connection with all that waits in it."""
         self._client.disconnect()
         self._client.loop_stop()
+        # The client holds us by these and we hold it: its sockets would stay open until Python finds out.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
 
     def _open(self, host: str, port: int, timeout_s: float) -> None:
         self._client.connect(host, port, keepalive=30, clean_start=True)
@@ -206,5 +217,8 @@ class _Connection:
         self, client: mqtt.Client, data: Any, number: int, code: ReasonCode, properties: Properties | None
     ) -> None:
         with self._changed:
+            if number in self._unasked:
+                self._unasked.remove(number)
+                return
             self._acknowledged[number] = code.value
             self._changed.notify_all()

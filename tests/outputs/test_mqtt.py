@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -169,6 +170,26 @@ def test_a_broker_that_stops_and_starts(broker: Mosquitto) -> None:
         assert verdicts(transport.send(messages("c"))) == [Verdict.AWAY]
         own.start()
         assert verdicts(transport.send(messages("c", "d"))) == ALL_GOOD
+
+
+def test_an_old_acknowledgement_does_not_count_for_a_message_whose_number_comes_again() -> None:
+    with Mosquitto() as own, transport_to(own.port, timeout_s=1.0, discovery_prefix=None) as transport:
+        transport.publish_states({"gate": "running"})
+        assert verdicts(transport.send(messages("a"))) == [Verdict.DELIVERED]
+        with frozen(own):
+            # As after 65,535 messages on this connection.
+            transport._client._client._last_mid = 0
+            assert verdicts(transport.send(messages("b"))) == [Verdict.AWAY]
+
+
+@contextmanager
+def frozen(broker: Mosquitto) -> Iterator[None]:
+    """Let a broker hang: it keeps its connections and answers nothing."""
+    broker.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        broker.signal(signal.SIGCONT)
 
 
 def test_a_broker_that_is_not_there_is_away() -> None:
