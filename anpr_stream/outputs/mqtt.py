@@ -24,56 +24,59 @@ QUOTA_EXCEEDED = 0x80
 
 
 class MqttTransport:
-    """One broker (a `Transport`); `publish_states` may be called from another thread."""
+    """One broker (a `Transport`); only `note_states` may be called from another thread."""
 
     def __init__(self, settings: MqttOutput, cameras: Sequence[str]) -> None:
         self._settings = settings
         self._cameras = tuple(cameras)
-        self._states: dict[str, str] = {}
+        self._states: Mapping[str, str] = {}
+        self._told: Mapping[str, str] = {}
         self._client: _Connection | None = None
-        self._lock = threading.Lock()
 
     def send(self, messages: Sequence[Message]) -> list[Result]:
         """Publish all messages, then wait for the broker's acknowledgements in order."""
         try:
-            with self._lock:
-                client = self._connected()
-                sent = [client.publish(self._topic(message), message.payload) for message in messages]
+            client = self._connected()
+            self.publish_states()
+            sent = [client.publish(self._topic(message), message.payload) for message in messages]
             return [self._result(client, number) for number in sent]
         except (OSError, ValueError, RuntimeError) as error:
             self._drop()
             return [away(error)]
 
-    def publish_states(self, states: Mapping[str, str]) -> None:
-        """Keep each camera's state and, where connected, publish those that changed (retained)."""
-        with self._lock:
-            changed = {name: state for name, state in states.items() if self._states.get(name) != state}
-            self._states = dict(states)
-            if self._client is not None:
-                for name, state in changed.items():
-                    self._client.announce(self._state_topic(name), state)
+    def note_states(self, states: Mapping[str, str]) -> bool:
+        """Keep each camera's state for `publish_states`; tell whether one changed. Never waits."""
+        is_changed = self._states != states
+        self._states = dict(states)
+        return is_changed
+
+    def publish_states(self) -> None:
+        """Publish the states that changed (retained); those are all after a new connection."""
+        if self._client is None:
+            return
+        states = self._states
+        for name, state in states.items():
+            if self._told.get(name) != state:
+                self._client.announce(self._state_topic(name), state)
+        self._told = states
 
     def close(self) -> None:
         """Say goodbye and disconnect; may be called twice."""
-        with self._lock:
-            client, self._client = self._client, None
+        client, self._client = self._client, None
         if client is not None:
             client.leave(f"{self._settings.topic}/status")
 
     def _connected(self) -> _Connection:
         if self._client is None or not self._client.is_alive():
-            self._client = _Connection(self._settings)
+            self._client, self._told = _Connection(self._settings), {}
             self._client.announce(f"{self._settings.topic}/status", "online")
             for topic, document in self._discovery().items():
                 self._client.announce(topic, json.dumps(document))
-            for name, state in self._states.items():
-                self._client.announce(self._state_topic(name), state)
         return self._client
 
     def _drop(self) -> None:
         """Forget the connection with what it holds: it must not send old messages out of order later."""
-        with self._lock:
-            client, self._client = self._client, None
+        client, self._client = self._client, None
         if client is not None:
             client.stop()
 

@@ -143,10 +143,11 @@ class Depot:
         self._recorder.has_space = self._reaper.run()
 
     def publish_camera_states(self, states: Mapping[str, str]) -> None:
-        """Tell MQTT brokers how each camera is."""
+        """Let MQTT brokers be told how each camera is, by their lanes; never waits."""
         self._camera_states = states
-        for transport in self._mqtt.values():
-            transport.publish_states(states)
+        for name, transport in self._mqtt.items():
+            if transport.note_states(states):
+                self._lanes[name][1].wake()
 
     def lanes(self) -> dict[str, LaneStatus]:
         """Return how each receiver is, by name."""
@@ -236,10 +237,12 @@ class Depot:
 
     def _start(self, plan: LanePlan) -> Lane:
         transport = plan.build()
-        if isinstance(transport, MqttTransport):
-            transport.publish_states(self._camera_states)
-            self._mqtt[plan.policy.name] = transport
-        return Lane(plan.policy, transport, self.writer, self.folder, self._clock)
+        start = partial(Lane, plan.policy, transport, self.writer, self.folder, self._clock)
+        if not isinstance(transport, MqttTransport):
+            return start()
+        transport.note_states(self._camera_states)
+        self._mqtt[plan.policy.name] = transport
+        return start(transport.publish_states)
 
 
 def _may_note(privacy: Privacy) -> bool:

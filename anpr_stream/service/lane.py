@@ -6,7 +6,7 @@ import logging
 import random
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,13 @@ class Lane:
     """A thread that empties one receiver's outbox; a context manager."""
 
     def __init__(
-        self, policy: LanePolicy, transport: Transport, writer: Writer, folder: Path, clock: Clock
+        self,
+        policy: LanePolicy,
+        transport: Transport,
+        writer: Writer,
+        folder: Path,
+        clock: Clock,
+        tend: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread.
 
@@ -68,12 +74,14 @@ class Lane:
             writer: takes what became of the parcels.
             folder: the store's.
             clock: for the age of what is delivered.
+            tend: called in the thread now and then, and after each `wake`, while nothing waits.
         """
         self._policy = policy
         self._transport = transport
         self._writer = writer
         self._folder = folder
         self._clock = clock
+        self._tend = tend
         self._wake = threading.Event()
         self._is_closing = threading.Event()
         self.status = LaneStatus()
@@ -86,7 +94,7 @@ class Lane:
         return self._policy.name
 
     def wake(self) -> None:
-        """Tell the lane that there is something to send."""
+        """Tell the lane that there is something to send or to tend; never waits."""
         self._wake.set()
 
     def begin_close(self) -> None:
@@ -121,6 +129,7 @@ class Lane:
         self._wake.clear()
         parcels = outbox.take(database, self.name, self._policy.batch)
         if not parcels:
+            self._tend()
             self._wake.wait(LOOK_AGAIN_S)
             return
         if self._policy.at_most_once:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -109,10 +110,12 @@ def test_a_cameras_name_stays_one_level_of_the_topic(broker: Mosquitto, camera: 
 
 def test_states_and_discovery_are_retained(broker: Mosquitto) -> None:
     with transport_to(broker.port, topic="t3") as transport:
-        transport.publish_states({"gate": "connecting"})
+        assert transport.note_states({"gate": "connecting"})
+        assert not transport.note_states({"gate": "connecting"})
+        transport.publish_states()
         transport.send(messages("a"))
-        transport.publish_states({"gate": "running", "yard/2": "waiting"})
-        transport.send(messages("b"))
+        transport.note_states({"gate": "running", "yard/2": "waiting"})
+        transport.publish_states()
         with subscribed(broker, "#") as subscriber:
             assert subscriber.wait_for("t3/status") == "online"
             assert subscriber.wait_for("t3/gate/state", "running")
@@ -174,7 +177,7 @@ def test_a_broker_that_stops_and_starts(broker: Mosquitto) -> None:
 
 def test_an_old_acknowledgement_does_not_count_for_a_message_whose_number_comes_again() -> None:
     with Mosquitto() as own, transport_to(own.port, timeout_s=1.0, discovery_prefix=None) as transport:
-        transport.publish_states({"gate": "running"})
+        transport.note_states({"gate": "running"})
         assert verdicts(transport.send(messages("a"))) == [Verdict.DELIVERED]
         with frozen(own):
             # As after 65,535 messages on this connection.
@@ -194,9 +197,27 @@ def frozen(broker: Mosquitto) -> Iterator[None]:
 
 def test_a_broker_that_is_not_there_is_away() -> None:
     with transport_to(free_port()) as transport:
-        transport.publish_states({"gate": "running"})
+        transport.note_states({"gate": "running"})
         (result,) = transport.send(messages("a", "b"))
     assert (result.verdict, "refused" in result.error) == (Verdict.AWAY, True)
+
+
+def test_a_broker_that_hangs_keeps_nobody_waiting_who_notes_a_state() -> None:
+    with socket.socket() as broker, transport_to(hung(broker), timeout_s=3.0) as transport:
+        sender = threading.Thread(target=transport.send, args=(messages("a"),))
+        sender.start()
+        connection, _ = broker.accept()
+        assert transport.note_states({"gate": "running"})
+        assert sender.is_alive()
+        sender.join()
+        connection.close()
+
+
+def hung(broker: socket.socket) -> int:
+    """Let a socket listen and answer nothing; return its port."""
+    broker.bind(("127.0.0.1", 0))
+    broker.listen()
+    return int(broker.getsockname()[1])
 
 
 def test_a_wrong_password_is_told_and_never_shown() -> None:

@@ -23,8 +23,9 @@ from anpr_stream.store.database import open_database, read_database
 from anpr_stream.store.history import revisions
 from anpr_stream.store.list_file import add_entries, make_entry
 from anpr_stream.types import EventKind, Moment
-from tests.brokers import free_port
+from tests.brokers import Mosquitto, free_port
 from tests.outputs.events import PLATE
+from tests.outputs.test_mqtt import subscribed
 from tests.service.fakes import event
 from tests.store.entries import make_entry as stored_entry
 
@@ -132,6 +133,16 @@ def test_a_list_hit_runs_the_command_once_per_visit(opened: Open, tmp_path: Path
         depot.close()
         assert select.select([visits], [], [], 0)[0] == []
         assert depot.depths() == {}
+
+
+def test_a_cameras_state_reaches_the_broker_while_no_event_comes(opened: Open) -> None:
+    with Mosquitto() as broker, subscribed(broker, "anpr/#") as subscriber:
+        depot = opened(f"outputs: [{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}]")
+        depot.publish_camera_states({"gate": "connecting"})
+        depot.write(now())
+        subscriber.wait_for("anpr/gate/state", "connecting")
+        depot.publish_camera_states({"gate": "running"})
+        subscriber.wait_for("anpr/gate/state", "running")
 
 
 def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
