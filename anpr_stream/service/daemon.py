@@ -21,7 +21,7 @@ from anpr_stream.service.depot import Depot
 from anpr_stream.service.health import faults, stuck_cameras, summary
 from anpr_stream.service.latency import RecentQuantile
 from anpr_stream.service.notify import Notifier
-from anpr_stream.service.reload import plan
+from anpr_stream.service.reload import Plan, plan
 from anpr_stream.service.report import camera_report, outputs_report, queues_report
 from anpr_stream.types import SourceState
 
@@ -230,19 +230,19 @@ class Daemon:
         try:
             new = self._load()
             self._depot.check(new)
+            changes = plan(self._settings, new)
+            if changes.is_delivery_changed:
+                self._depot.apply(new)
         except AnprError as error:
             self._reload_error = error.message
             LOG.error("settings not changed:\n%s", error.message)
         else:
             self._reload_error = ""
-            self._change_to(new)
+            LOG.info("settings changed: %s", changes)
+            self._change_cameras(new, changes)
         self._notifier.send("READY=1")
 
-    def _change_to(self, new: Settings) -> None:
-        changes = plan(self._settings, new)
-        LOG.info("settings changed: %s", changes)
-        if changes.is_delivery_changed:
-            self._depot.apply(new)
+    def _change_cameras(self, new: Settings, changes: Plan) -> None:
         self._needs_restart = plan(self._began_with, new).needs_restart
         self._settings = new
         for name in changes.restarted:

@@ -23,6 +23,8 @@ from anpr_stream.store.outbox import Parcel
 LOG = logging.getLogger(__name__)
 LOOK_AGAIN_S = 5.0
 """Dead letters that another process queued again are found after this time."""
+AGAIN = (Verdict.AWAY, Verdict.REFUSED)
+"""What became of a parcel that stays first in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class LanePolicy:
         retry_longest_s: longest pause.
         tries: refusals until a parcel is put aside.
         at_most_once: claim before sending; what a crash finds claimed is put aside, not sent again.
+        singly: the receiver takes a batch one by one; a lane that is to end stops between two.
     """
 
     name: str
@@ -44,6 +47,7 @@ class LanePolicy:
     retry_longest_s: float = 300.0
     tries: int = 50
     at_most_once: bool = False
+    singly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Lane:
         writer: Writer,
         folder: Path,
         clock: Clock,
+        before: Lane | None = None,
         tend: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread.
@@ -74,6 +79,7 @@ class Lane:
             writer: takes what became of the parcels.
             folder: the store's.
             clock: for the age of what is delivered.
+            before: a lane of this name that is ending; this one begins after it and sends what it left.
             tend: called in the thread now and then, and after each `wake`, while nothing waits.
         """
         self._policy = policy
@@ -81,6 +87,7 @@ class Lane:
         self._writer = writer
         self._folder = folder
         self._clock = clock
+        self._before = before
         self._tend = tend
         self._wake = threading.Event()
         self._is_closing = threading.Event()
@@ -114,16 +121,25 @@ class Lane:
         self.close()
 
     def _run(self) -> None:
-        with closing(self._transport), closing(read_database(self._folder)) as database:
+        with closing(self._transport):
+            if self._before is not None:
+                self._before.close()
+                self._before = None
             while not self._is_closing.is_set():
                 try:
-                    self._step(database)
+                    self._empty()
                 except (StoreError, sqlite3.Error) as error:
                     self._back_off(str(error), 0.0)
                 except Exception as error:
                     # A lane that ended would hold events back without a word.
                     LOG.exception("%s: unexpected failure", self.name)
                     self._back_off(f"{type(error).__name__}: {error}", 0.0)
+
+    def _empty(self) -> None:
+        """Send until the lane is to end."""
+        with closing(read_database(self._folder)) as database:
+            while not self._is_closing.is_set():
+                self._step(database)
 
     def _step(self, database: sqlite3.Connection) -> None:
         self._wake.clear()
@@ -135,14 +151,23 @@ class Lane:
         if self._policy.at_most_once:
             parcels = parcels[:1]
             self._writer.submit(lambda db: outbox.claim(db, [parcels[0].id])).result()
-        results = self._send(parcels)
+        results = self._send_singly(parcels) if self._policy.singly else self._send(parcels)
         self._writer.submit(lambda db: self._settle(db, parcels, results)).result()
         self._count(parcels, results)
         last = results[-1]
-        if last.verdict in (Verdict.AWAY, Verdict.REFUSED):
+        if last.verdict in AGAIN:
             self._back_off(last.error, last.retry_after_s)
         else:
             self._recovered()
+
+    def _send_singly(self, parcels: Sequence[Parcel]) -> list[Result]:
+        """Send one parcel after the other, until one has to be sent again or the lane is to end."""
+        results: list[Result] = []
+        for parcel in parcels:
+            results += self._send([parcel])
+            if results[-1].verdict in AGAIN or self._is_closing.is_set():
+                break
+        return results
 
     def _send(self, parcels: Sequence[Parcel]) -> list[Result]:
         messages = [Message(parcel.visit_id, parcel.revision, parcel.payload) for parcel in parcels]

@@ -235,6 +235,17 @@ def test_a_file_whose_lists_are_wrong_is_refused_too(start: Start, tmp_path: Pat
     assert "staff.csv" in running.daemon.status()["reload_error"]
 
 
+def test_a_file_with_an_output_that_cannot_be_built_is_refused_too(start: Start) -> None:
+    hook = "{type: webhook, name: hook, url: 'http://127.0.0.1:9'}"
+    running = start(f"{TWO}\noutputs: [{hook}]")
+    url = "redis://127.0.0.1:9/0?socket_timeout=soon"
+    running.reload(f"cameras: {{gate: {{url: z}}}}\noutputs: [{{type: redis, name: r, url: '{url}'}}]")
+    assert running.cameras.log == ["start gate a", "start yard b"]
+    status = running.daemon.status()
+    assert list(status["outputs"]) == ["hook"]
+    assert status["reload_error"].startswith("output r: Invalid value for 'socket_timeout'")
+
+
 def test_outputs_change_while_running(start: Start) -> None:
     running = start()
     running.reload(TWO + "\noutputs: [{type: webhook, name: hook, url: 'http://127.0.0.1:9'}]")
