@@ -351,7 +351,7 @@ class Service(Section):
     """Unix socket of `anpr-stream status`; default: `status.sock` in the run-time directory."""
     log: Literal["auto", "text", "json", "journal"] = "auto"
     """Form of log lines; `auto`: journald's where it reads them, text on a terminal, else JSON."""
-    stop_within_s: float = Field(default=8.0, ge=1, le=60)
-    """Time to end visits and flush at the end; systemd kills after 10."""
+    stop_within_s: float = Field(default=7.0, ge=1, le=60)
+    """Time to end visits and flush; with the rest of the end below 10, after which systemd kills."""
     lease: Lease | None = None
     """Give it where several workers may be given the same camera."""
