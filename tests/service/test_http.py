@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -183,6 +184,19 @@ def test_the_token_is_asked_for(house: House) -> None:
         assert client.get("/events", headers=good).status_code == 200
         assert client.get("/healthz").status_code == 200
         assert client.get("/events", params={"token": TOKEN}).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["x/healthz?", "x/healthz#", "/healthz?"])
+def test_the_token_is_asked_for_whatever_the_host_is_called(house: House, host: str) -> None:
+    with serving(house, token=TOKEN) as client, raw_connection(client) as connection:
+        connection.sendall(f"GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(9999), b""))
+    assert answer.split()[1] in (b"400", b"401")
+    assert b"fine" not in answer
+
+
+def raw_connection(client: httpx.Client) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", client.base_url.port or 0), 60)
 
 
 def test_a_foreign_page_cannot_ask_loopback_under_its_own_name(client: httpx.Client) -> None:
