@@ -155,9 +155,16 @@ class Depot:
         return self._lanes.statuses()
 
     def depths(self) -> dict[str, dict[str, int]]:
-        """Count what waits by receiver and state, also in the metrics."""
-        with closing(read_database(self.folder)) as database:
-            found = outbox.depths(database)
+        """Count what waits by receiver and state, also in the metrics.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        try:
+            with closing(read_database(self.folder)) as database:
+                found = outbox.depths(database)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot be read: {error}") from error
         for name in self._lanes.statuses().keys() | found.keys():
             for state in STATES:
                 OUTBOX_DEPTH.labels(name, state).set(found.get(name, {}).get(state, 0))

@@ -263,6 +263,19 @@ def test_events_that_were_put_aside_are_told(start: Start) -> None:
     assert running.daemon.status()["outputs"]["old"]["dead"] == 1
 
 
+def test_a_store_that_cannot_be_read_for_a_while_does_not_end_the_daemon(
+    start: Start, tmp_path: Path
+) -> None:
+    running = start()
+    store, aside = tmp_path / "anpr-stream.sqlite", tmp_path / "aside"
+    store.rename(aside)
+    line = f"2 of 2 cameras running; store: {store}: no such store; name its folder"
+    running.systemd.wait_for(f"STATUS={line}, or run 'anpr-stream serve' first")
+    running.systemd.told.clear()
+    aside.rename(store)
+    running.systemd.wait_for("STATUS=2 of 2 cameras running")
+
+
 def test_what_needs_a_restart_is_told_until_then(start: Start) -> None:
     running = start()
     running.reload(TWO + "\nservice: {http: {port: 99}}")

@@ -16,6 +16,7 @@ from anpr_stream.config.delivery import Http
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import ConfigError
 from anpr_stream.plates.matching import Confusions
+from anpr_stream.service import web_server
 from anpr_stream.service.http import News, Site, web_application
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.web_server import WebServer
@@ -261,6 +262,38 @@ def test_an_open_stream_does_not_keep_the_server_from_ending(house: House) -> No
     with serving(house) as client, Stream(client) as stream:
         stream.welcome()
         house.news.end()
+
+
+def is_dropped(connection: socket.socket) -> bool:
+    """Wait for the end of a connection; tell whether it came without an answer."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: "])
+def test_a_caller_that_says_nothing_whole_is_dropped_and_a_stream_is_not(
+    house: House, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(web_server, "ASK_WITHIN_S", 0.2)
+    with serving(house) as client, Stream(client) as stream:
+        stream.welcome()
+        with raw_connection(client) as silent:
+            silent.sendall(said)
+            assert is_dropped(silent)
+        house.record(event("v3"))
+        assert stream.next()[1]["visit_id"] == "v3"
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_caller_beyond_the_limit_is_turned_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "MOST_CONNECTIONS", 2)
+    with serving(house) as client, Stream(client) as one, Stream(client) as two:
+        one.welcome()
+        two.welcome()
+        with raw_connection(client) as third:
+            assert is_dropped(third)
 
 
 def test_an_address_that_is_taken_is_named(house: House) -> None:
