@@ -206,6 +206,7 @@ class Daemon:
         found = list(faults(self._cameras.statuses(), lanes, dead, store, self._clock.monotonic_s()))
         if self._leases is not None and self._leases.error:
             found.insert(0, self._leases.error)
+        found += self._depot.file_errors()
         if self._depot.doubt:
             found.append(f"retention: {self._depot.doubt}")
         if self._reload_error:

@@ -84,7 +84,7 @@ class Depot:
             stack.enter_context(closing(_lock(folder)))
             self._lists = self._load_lists(settings)
             plans = lane_plans(settings, clock)
-            files = [stack.enter_context(file_sink(output)) for output in settings.files]
+            self._files = [stack.enter_context(file_sink(output)) for output in settings.files]
             reserve = Reserve(folder)
             self.writer = stack.enter_context(Writer(open_database(folder), reserve.release))
             self._lanes = Lanes(self.writer, folder, clock)
@@ -94,7 +94,7 @@ class Depot:
             self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock, reserve)
             kept = snapshots if settings.store.snapshots else None
             self._recorder = stack.enter_context(
-                Recorder(self.writer, kept, _rules(settings), clock, self._accepted, files)
+                Recorder(self.writer, kept, _rules(settings), clock, self._accepted, self._files)
             )
             self._recorder.has_space = self._reaper.run()
             self._lanes.change(self._lanes.prepare(plans))
@@ -173,6 +173,10 @@ class Depot:
     def list_sizes(self) -> dict[str, int]:
         """Return the number of plates on each list."""
         return self._lists.sizes()
+
+    def file_errors(self) -> list[str]:
+        """Return why event files did not take their last event, one line for each that did not."""
+        return [sink.error for sink in self._files if sink.error]
 
     @property
     def has_space(self) -> bool:

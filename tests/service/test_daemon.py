@@ -276,6 +276,14 @@ def test_a_store_that_cannot_be_read_for_a_while_does_not_end_the_daemon(
     running.systemd.wait_for("STATUS=2 of 2 cameras running")
 
 
+def test_an_event_file_that_takes_nothing_is_told(start: Start) -> None:
+    running = start(f"{TWO}\nfiles: [{{path: /dev/full}}]")
+    running.depot.write(event())
+    running.systemd.wait_for(
+        "STATUS=2 of 2 cameras running; /dev/full: cannot write events: No space left on device"
+    )
+
+
 def test_what_needs_a_restart_is_told_until_then(start: Start) -> None:
     running = start()
     running.reload(TWO + "\nservice: {http: {port: 99}}")
