@@ -256,6 +256,7 @@ class Daemon:
     def _change_cameras(self, new: Settings, changes: Plan) -> None:
         self._needs_restart = plan(self._began_with, new).needs_restart
         self._settings = new
+        self._depot.publish_cameras(tuple(new.cameras))
         for name in changes.restarted:
             if name in self._running:
                 self._stop_camera(name)

@@ -6,7 +6,7 @@ import fcntl
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -145,6 +145,10 @@ class Depot:
     def reap(self) -> None:
         """Apply the rules of retention."""
         self._recorder.has_space = self._reaper.run()
+
+    def publish_cameras(self, cameras: Sequence[str]) -> None:
+        """Let MQTT brokers be told, by their lanes, which cameras there are now; never waits."""
+        self._lanes.note_cameras(cameras)
 
     def publish_camera_states(self, states: Mapping[str, str]) -> None:
         """Let MQTT brokers be told how each camera is, by their lanes; never waits."""

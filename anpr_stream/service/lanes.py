@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -70,6 +70,10 @@ class Lanes:
             if (found := self._lanes.get(name)) is not None:
                 found[1].wake()
 
+    def note_cameras(self, cameras: Sequence[str]) -> None:
+        """Let MQTT brokers be told which cameras there are; never waits."""
+        self.wake([name for name, transport in self._mqtt.items() if transport.note_cameras(cameras)])
+
     def note_states(self, states: Mapping[str, str]) -> None:
         """Let MQTT brokers be told how each camera is; never waits."""
         self._camera_states = states
@@ -94,7 +98,7 @@ class Lanes:
             return start()
         transport.note_states(self._camera_states)
         self._mqtt[plan.policy.name] = transport
-        return start(tend=transport.publish_states)
+        return start(tend=transport.publish_changes)
 
 
 def _build(plan: LanePlan, unused: ExitStack) -> Transport:

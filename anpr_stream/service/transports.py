@@ -54,7 +54,7 @@ def _output_plan(output: Output, cameras: tuple[str, ...], clock: Clock) -> Lane
     if isinstance(output, WebhookOutput):
         return LanePlan(_policy(output), (output,), lambda: WebhookTransport(output, output.timeout_s, clock))
     if isinstance(output, MqttOutput):
-        return LanePlan(_policy(output), (output, cameras), lambda: MqttTransport(output, cameras))
+        return LanePlan(_policy(output), (output,), lambda: MqttTransport(output, cameras))
     module = load_with_extra(f"anpr_stream.outputs.{output.type}", output.type, f"output {output.name}")
     make: Callable[[Output], Transport] = getattr(module, _OPTIONAL[output.type])
     return LanePlan(_policy(output), (output,), lambda: make(output))

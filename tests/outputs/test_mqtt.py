@@ -112,10 +112,10 @@ def test_states_and_discovery_are_retained(broker: Mosquitto) -> None:
     with transport_to(broker.port, topic="t3") as transport:
         assert transport.note_states({"gate": "connecting"})
         assert not transport.note_states({"gate": "connecting"})
-        transport.publish_states()
+        transport.publish_changes()
         transport.send(messages("a"))
         transport.note_states({"gate": "running", "yard/2": "waiting"})
-        transport.publish_states()
+        transport.publish_changes()
         with subscribed(broker, "#") as subscriber:
             assert subscriber.wait_for("t3/status") == "online"
             assert subscriber.wait_for("t3/gate/state", "running")
@@ -124,6 +124,27 @@ def test_states_and_discovery_are_retained(broker: Mosquitto) -> None:
             assert (found["state_topic"], found["unique_id"]) == ("t3/gate/event", "t3_gate_plate")
             subscriber.wait_for("homeassistant/binary_sensor/t3_yard_2f2/camera/config")
             assert all(is_retained for _, _, is_retained in subscriber.got)
+
+
+def test_cameras_may_come_and_go(broker: Mosquitto) -> None:
+    with (
+        transport_to(broker.port, topic="t8") as transport,
+        subscribed(broker, "t8/+/state") as states,
+        subscribed(broker, "homeassistant/sensor/#") as sensors,
+    ):
+        transport.note_states({"gate": "running"})
+        transport.send(messages("a"))
+        sensors.wait_for("homeassistant/sensor/t8_yard_2f2/plate/config")
+        assert transport.note_cameras(["gate", "exit"])
+        assert not transport.note_cameras(["gate", "exit"])
+        transport.publish_changes()
+        sensors.wait_for("homeassistant/sensor/t8_yard_2f2/plate/config", "")
+        assert json.loads(sensors.wait_for("homeassistant/sensor/t8_exit/plate/config"))
+        transport.note_cameras(["exit"])
+        transport.note_states({"exit": "running"})
+        transport.publish_changes()
+        states.wait_for("t8/exit/state", "running")
+    assert [text for topic, text, _ in states.got if topic == "t8/gate/state"] == ["running", ""]
 
 
 def test_discovery_can_be_left_out(broker: Mosquitto) -> None:

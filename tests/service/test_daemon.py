@@ -21,6 +21,8 @@ from anpr_stream.service.notify import Notifier
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.store import ledger, outbox
 from anpr_stream.types import EventKind, Moment, SourceState, SourceStatus
+from tests.brokers import Mosquitto
+from tests.outputs.test_mqtt import subscribed
 from tests.service.fakes import FakeClock, event
 from tests.store.entries import make_entry
 
@@ -251,6 +253,20 @@ def test_outputs_change_while_running(start: Start) -> None:
     running.reload(TWO + "\noutputs: [{type: webhook, name: hook, url: 'http://127.0.0.1:9'}]")
     assert list(running.daemon.status()["outputs"]) == ["hook"]
     assert len(running.cameras.log) == 2
+
+
+def test_a_broker_hears_which_cameras_a_reload_took_and_brought(start: Start) -> None:
+    with Mosquitto() as broker, subscribed(broker, "anpr/#") as subscriber:
+        output = f"outputs: [{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}]"
+        running = start(f"{TWO}\n{output}")
+        running.depot.write(event())
+        subscriber.wait_for("anpr/gate/state", "running")
+        running.reload(f"cameras: {{exit: {{url: c}}, yard: {{url: b}}}}\n{output}")
+        subscriber.wait_for("anpr/gate/state", "")
+        subscriber.wait_for("anpr/exit/state", "running")
+        with subscribed(broker, "homeassistant/#") as discovery:
+            discovery.wait_for("homeassistant/sensor/anpr_exit/plate/config")
+        running.stop()
 
 
 def test_events_that_were_put_aside_are_told(start: Start) -> None:

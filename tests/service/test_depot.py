@@ -139,12 +139,15 @@ def test_a_list_hit_runs_the_command_once_per_visit(opened: Open, tmp_path: Path
 
 def test_a_cameras_state_reaches_the_broker_while_no_event_comes(opened: Open) -> None:
     with Mosquitto() as broker, subscribed(broker, "anpr/#") as subscriber:
-        depot = opened(f"outputs: [{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}]")
+        output = f"{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}"
+        depot = opened(f"outputs: [{output}]\ncameras: {{gate: {{url: a}}}}")
         depot.publish_camera_states({"gate": "connecting"})
         depot.write(now())
         subscriber.wait_for("anpr/gate/state", "connecting")
         depot.publish_camera_states({"gate": "running"})
         subscriber.wait_for("anpr/gate/state", "running")
+        depot.publish_cameras(["yard"])
+        subscriber.wait_for("anpr/gate/state", "")
 
 
 def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
