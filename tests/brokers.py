@@ -58,6 +58,10 @@ class Server:
             self._process.wait(START_LIMIT_S)
             self._process = None
 
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def __enter__(self) -> Server:
         self.start()
         return self

@@ -29,24 +29,31 @@ def reveal(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _address(url: str) -> str:
-    """Refuse an address that holds a password: it would show in logs and errors."""
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise ValueError("give the password in its own key, not in the address")
-    if not parts.hostname:
-        raise ValueError("expected an address like scheme://host:port")
-    return url
+def _address(*schemes: str) -> AfterValidator:
+    """Return the check of an address that begins with one of these schemes.
+
+    It refuses one that holds a password, too: it would show in logs and errors.
+    """
+
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes:
+            begins = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise ValueError(f"expected an address that begins with {begins}")
+        if parts.password is not None:
+            raise ValueError("give the password in its own key, not in the address")
+        # PostgreSQL takes several hosts, each with its port; reading a single one raises where it is none.
+        if not parts.hostname or ("," not in parts.netloc and parts.port == 0):
+            raise ValueError("expected an address like scheme://host:port")
+        return url
+
+    return AfterValidator(check)
 
 
-def _web_address(url: str) -> str:
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise ValueError("expected an address that begins with http:// or https://")
-    return _address(url)
-
-
-Address: TypeAlias = Annotated[str, AfterValidator(_address)]
-WebAddress: TypeAlias = Annotated[str, AfterValidator(_web_address)]
+WebAddress: TypeAlias = Annotated[str, _address("http", "https")]
+RedisAddress: TypeAlias = Annotated[str, _address("redis", "rediss")]
+NatsAddress: TypeAlias = Annotated[str, _address("nats", "tls")]
+PostgresAddress: TypeAlias = Annotated[str, _address("postgresql", "postgres")]
 
 
 class Tls(Section):
@@ -142,7 +149,7 @@ class RedisOutput(Remote):
 
     type: Literal["redis"]
     """`redis`"""
-    url: Address = "redis://127.0.0.1:6379/0"
+    url: RedisAddress = "redis://127.0.0.1:6379/0"
     """`redis://` or, with TLS, `rediss://host:port/database`."""
     username: str | None = None
     """User at the server."""
@@ -161,7 +168,7 @@ class NatsOutput(Remote):
 
     type: Literal["nats"]
     """`nats`"""
-    servers: tuple[Address, ...] = ("nats://127.0.0.1:4222",)
+    servers: tuple[NatsAddress, ...] = ("nats://127.0.0.1:4222",)
     """`nats://` or, with TLS, `tls://host:port`."""
     username: str | None = None
     """User at the server."""
@@ -178,7 +185,7 @@ class NatsOutput(Remote):
 class Postgres(Section):
     """A PostgreSQL server."""
 
-    dsn: Address = "postgresql://127.0.0.1:5432/anpr"
+    dsn: PostgresAddress = "postgresql://127.0.0.1:5432/anpr"
     """`postgresql://user@host:port/database`, with libpq's keys. Another machine's certificate is
     verified unless the address says otherwise: `?sslmode=disable` in a network that is yours alone."""
     password: SecretStr | None = None
@@ -353,7 +360,7 @@ class Service(Section):
     """Unix socket of `anpr-stream status`; default: `status.sock` in the run-time directory."""
     log: Literal["auto", "text", "json", "journal"] = "auto"
     """Form of log lines; `auto`: journald's where it reads them, text on a terminal, else JSON."""
-    stop_within_s: float = Field(default=8.0, ge=1, le=60)
-    """Time to end visits and flush at the end; systemd kills after 10."""
+    stop_within_s: float = Field(default=7.0, ge=1, le=60)
+    """Time to end visits and flush; with the rest of the end below 10, after which systemd kills."""
     lease: Lease | None = None
     """Give it where several workers may be given the same camera."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, a
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 """All that a command sees of the daemon's environment: the rest may hold secrets."""
+
+LOOK_AGAIN_S = 0.1
+"""How soon the end of a program is noticed that left another one running."""
 
 
 class CommandTransport:
@@ -52,7 +56,7 @@ class CommandTransport:
             return away(error)
         with process:
             try:
-                _, errors = process.communicate(message.payload.encode(), self._timeout_s)
+                errors = self._watch(process, message.payload.encode())
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 return Result(Verdict.HOPELESS, f"ended after {self._timeout_s:g} s")
@@ -60,6 +64,26 @@ class CommandTransport:
             return DELIVERED
         last = errors.decode(errors="replace").strip().splitlines()[-1:]
         return Result(Verdict.HOPELESS, " ".join([f"exit status {process.returncode}", *last])[:300])
+
+    def _watch(self, process: subprocess.Popen[bytes], given: bytes | None) -> bytes:
+        """Hand a program its input; return what it wrote to standard error until it ended.
+
+        What it leaves running keeps standard error open, and is not waited for.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not ended in time.
+        """
+        until_s = time.monotonic() + self._timeout_s
+        while True:
+            left_s = until_s - time.monotonic()
+            try:
+                return process.communicate(given, max(0.0, min(LOOK_AGAIN_S, left_s)))[1]
+            except subprocess.TimeoutExpired as error:
+                if process.poll() is not None:
+                    return error.stderr or b""
+                if left_s <= 0:
+                    raise
+            given = None
 
     def _environment(self, message: Message) -> dict[str, str]:
         event = message.document()

@@ -45,10 +45,17 @@ class LineSink:
     def __init__(self, target: LineTarget, encode: Callable[[Event], str]) -> None:
         self._target = target
         self._encode = encode
+        self.error = ""
+        """Why the last event could not be written, empty if it was."""
 
     def write(self, event: Event) -> None:
         """Write one event; raises `SinkError` if it could not be written whole."""
-        self._target.write(self._encode(event))
+        try:
+            self._target.write(self._encode(event))
+        except SinkError as error:
+            self.error = error.message
+            raise
+        self.error = ""
 
     def close(self) -> None:
         """Close the target; may be called twice."""
@@ -105,12 +112,18 @@ class RotatingFile:
         self._header = header
         self._file: io.FileIO | None = None
         self._size = 0
+        self._is_closed = False
         self._open()
 
     def write(self, line: str) -> None:
-        """Append one line; raises `SinkError` and leaves no half line behind if the disk is full."""
+        """Append one line; raises `SinkError` and leaves no half line behind if the disk is full.
+
+        A file that could not be opened again, after it was full, is tried anew for each line.
+        """
         data = line.encode() + b"\n"
         try:
+            if self._file is None and not self._is_closed:
+                self._open()
             if self._size + len(data) > self._max_bytes and self._size > self._header_size:
                 self._rotate()
             self._append(data)
@@ -118,7 +131,11 @@ class RotatingFile:
             raise _refused(str(self._path), error) from error
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
+        """Close the file for good; may be called twice."""
+        self._is_closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         if self._file is not None:
             self._file.close()
         self._file = None
@@ -137,14 +154,14 @@ class RotatingFile:
             elif self._header is not None:
                 self._check_header(self._header)
         except OSError as error:
-            self.close()
+            self._drop()
             raise _refused(str(self._path), error) from error
 
     def _check_header(self, header: str) -> None:
         with self._path.open(encoding="utf-8", errors="replace") as file:
             present = file.readline().rstrip("\r\n")
         if present != header:
-            self.close()
+            self._drop()
             raise SinkError(
                 f"{self._path}: holds other columns than these events; move it away or name another file",
                 "sink-columns",
@@ -164,14 +181,18 @@ class RotatingFile:
         self._size += len(data)
 
     def _rotate(self) -> None:
-        self.close()
+        self._drop()
+        if self._path.exists():
+            self._move_away()
+        self._open()
+
+    def _move_away(self) -> None:
         if self._keep == 0:
             self._path.unlink()
         for number in range(self._keep, 0, -1):
             older = self._numbered(number - 1) if number > 1 else self._path
             if older.exists():
                 older.replace(self._numbered(number))
-        self._open()
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")

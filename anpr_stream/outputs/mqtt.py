@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -24,56 +24,82 @@ QUOTA_EXCEEDED = 0x80
 
 
 class MqttTransport:
-    """One broker (a `Transport`); `publish_states` may be called from another thread."""
+    """One broker (a `Transport`); only what begins with `note_` may be called from another thread."""
 
     def __init__(self, settings: MqttOutput, cameras: Sequence[str]) -> None:
         self._settings = settings
         self._cameras = tuple(cameras)
-        self._states: dict[str, str] = {}
+        self._gone: Set[str] = frozenset()
+        self._are_cameras_told = False
+        self._states: Mapping[str, str] = {}
+        self._told: Mapping[str, str] = {}
         self._client: _Connection | None = None
-        self._lock = threading.Lock()
 
     def send(self, messages: Sequence[Message]) -> list[Result]:
         """Publish all messages, then wait for the broker's acknowledgements in order."""
         try:
-            with self._lock:
-                client = self._connected()
-                sent = [client.publish(self._topic(message), message.payload) for message in messages]
+            client = self._connected()
+            self.publish_changes()
+            sent = [client.publish(self._topic(message), message.payload) for message in messages]
             return [self._result(client, number) for number in sent]
         except (OSError, ValueError, RuntimeError) as error:
             self._drop()
             return [away(error)]
 
-    def publish_states(self, states: Mapping[str, str]) -> None:
-        """Keep each camera's state and, where connected, publish those that changed (retained)."""
-        with self._lock:
-            changed = {name: state for name, state in states.items() if self._states.get(name) != state}
-            self._states = dict(states)
-            if self._client is not None:
-                for name, state in changed.items():
-                    self._client.publish(self._state_topic(name), state, retain=True)
+    def note_cameras(self, cameras: Sequence[str]) -> bool:
+        """Keep the cameras' names for `publish_changes`; tell whether they changed. Never waits."""
+        if tuple(cameras) == self._cameras:
+            return False
+        self._gone = (self._gone | set(self._cameras)) - set(cameras)
+        self._cameras = tuple(cameras)
+        self._are_cameras_told = False
+        return True
+
+    def note_states(self, states: Mapping[str, str]) -> bool:
+        """Keep each camera's state for `publish_changes`; tell whether one changed. Never waits."""
+        is_changed = self._states != states
+        self._states = dict(states)
+        return is_changed
+
+    def publish_changes(self) -> None:
+        """Where connected, publish what changed of cameras and states (retained); all on a new connection."""
+        if self._client is None:
+            return
+        if not self._are_cameras_told:
+            self._are_cameras_told = True
+            self._publish_cameras(self._client)
+        states = {name: state for name, state in self._states.items() if name in self._cameras}
+        for name, state in states.items():
+            if self._told.get(name) != state:
+                self._client.announce(self._state_topic(name), state)
+        self._told = states
 
     def close(self) -> None:
         """Say goodbye and disconnect; may be called twice."""
-        with self._lock:
-            client, self._client = self._client, None
+        client, self._client = self._client, None
         if client is not None:
             client.leave(f"{self._settings.topic}/status")
 
     def _connected(self) -> _Connection:
         if self._client is None or not self._client.is_alive():
             self._client = _Connection(self._settings)
-            self._client.publish(f"{self._settings.topic}/status", "online", retain=True)
-            for topic, document in self._discovery().items():
-                self._client.publish(topic, json.dumps(document), retain=True)
-            for name, state in self._states.items():
-                self._client.publish(self._state_topic(name), state, retain=True)
+            self._told, self._are_cameras_told = {}, False
+            self._client.announce(f"{self._settings.topic}/status", "online")
         return self._client
+
+    def _publish_cameras(self, client: _Connection) -> None:
+        """Publish discovery, and take back what the broker keeps of cameras that went."""
+        gone, self._gone = self._gone, frozenset()
+        for camera in gone:
+            for topic in (self._state_topic(camera), *self._discovery(camera)):
+                client.announce(topic, "")
+        for camera in self._cameras:
+            for topic, document in self._discovery(camera).items():
+                client.announce(topic, json.dumps(document))
 
     def _drop(self) -> None:
         """Forget the connection with what it holds: it must not send old messages out of order later."""
-        with self._lock:
-            client, self._client = self._client, None
+        client, self._client = self._client, None
         if client is not None:
             client.stop()
 
@@ -88,37 +114,39 @@ class MqttTransport:
     def _state_topic(self, camera: str) -> str:
         return f"{self._settings.topic}/{token(camera)}/state"
 
-    def _discovery(self) -> dict[str, dict[str, Any]]:
+    def _discovery(self, camera: str) -> dict[str, dict[str, Any]]:
         """Return Home Assistant's configuration messages by topic."""
-        prefix, base = self._settings.discovery_prefix, self._settings.topic
-        found: dict[str, dict[str, Any]] = {}
-        for camera in self._cameras if prefix else ():
-            level = token(camera)
-            unique = f"{base}_{level}".replace("/", "_").replace("%", "_")
-            shared = {
-                "availability_topic": f"{base}/status",
-                "device": {"identifiers": [unique], "name": f"Number plates {camera}"},
-            }
-            found[f"{prefix}/sensor/{unique}/plate/config"] = {
-                **shared,
-                "name": "Last plate",
-                "unique_id": f"{unique}_plate",
-                "state_topic": f"{base}/{level}/event",
-                "value_template": "{{ value_json.text or '' }}",
-                "json_attributes_topic": f"{base}/{level}/event",
-                "icon": "mdi:car",
-            }
-            found[f"{prefix}/binary_sensor/{unique}/camera/config"] = {
-                **shared,
-                "name": "Camera",
-                "unique_id": f"{unique}_camera",
-                "state_topic": f"{base}/{level}/state",
-                "payload_on": "running",
-                "value_template": "{{ 'running' if value == 'running' else 'OFF' }}",
-                "payload_off": "OFF",
-                "device_class": "connectivity",
-            }
-        return found
+        prefix, base, level = self._settings.discovery_prefix, self._settings.topic, token(camera)
+        if not prefix:
+            return {}
+        unique = f"{base}_{level}".replace("/", "_").replace("%", "_")
+        shared = {
+            "availability_topic": f"{base}/status",
+            "device": {"identifiers": [unique], "name": f"Number plates {camera}"},
+        }
+        plate = {
+            **shared,
+            "name": "Last plate",
+            "unique_id": f"{unique}_plate",
+            "state_topic": f"{base}/{level}/event",
+            "value_template": "{{ value_json.text or '' }}",
+            "json_attributes_topic": f"{base}/{level}/event",
+            "icon": "mdi:car",
+        }
+        connectivity = {
+            **shared,
+            "name": "Camera",
+            "unique_id": f"{unique}_camera",
+            "state_topic": f"{base}/{level}/state",
+            "payload_on": "running",
+            "value_template": "{{ 'running' if value == 'running' else 'OFF' }}",
+            "payload_off": "OFF",
+            "device_class": "connectivity",
+        }
+        return {
+            f"{prefix}/sensor/{unique}/plate/config": plate,
+            f"{prefix}/binary_sensor/{unique}/camera/config": connectivity,
+        }
 
 
 class _Connection:
@@ -126,6 +154,7 @@ class _Connection:
 
     def __init__(self, settings: MqttOutput) -> None:
         self._acknowledged: dict[int, int] = {}
+        self._unasked: set[int] = set()
         self._changed = threading.Condition()
         self._is_connected = False
         self._fault = ""
@@ -146,9 +175,17 @@ class _Connection:
         port = settings.port or (1883 if settings.tls is None else 8883)
         self._open(settings.host, port, settings.timeout_s)
 
-    def publish(self, topic: str, payload: str, retain: bool = False) -> int:
-        """Hand a message to the connection; return its number."""
-        return self._client.publish(topic, payload, QOS, retain).mid
+    def publish(self, topic: str, payload: str) -> int:
+        """Hand a message to the connection; return its number, for `acknowledged`."""
+        return self._client.publish(topic, payload, QOS).mid
+
+    def announce(self, topic: str, payload: str) -> None:
+        """Hand a retained message to the connection that nobody waits for."""
+        number = self._client.publish(topic, payload, QOS, retain=True).mid
+        with self._changed:
+            # Numbers come again: what is kept here would count as the answer to a later message.
+            if self._acknowledged.pop(number, None) is None:
+                self._unasked.add(number)
 
     def acknowledged(self, number: int, timeout_s: float) -> int:
         """Wait for the broker's acknowledgement of a message; return its reason code.
@@ -176,6 +213,8 @@ class _Connection:
         """Drop the connection with all that waits in it."""
         self._client.disconnect()
         self._client.loop_stop()
+        # The client holds us by these and we hold it: its sockets would stay open until Python finds out.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
 
     def _open(self, host: str, port: int, timeout_s: float) -> None:
         self._client.connect(host, port, keepalive=30, clean_start=True)
@@ -206,5 +245,8 @@ class _Connection:
         self, client: mqtt.Client, data: Any, number: int, code: ReasonCode, properties: Properties | None
     ) -> None:
         with self._changed:
+            if number in self._unasked:
+                self._unasked.remove(number)
+                return
             self._acknowledged[number] = code.value
             self._changed.notify_all()

@@ -52,6 +52,16 @@ def connect(settings: Postgres, timeout_s: float) -> psycopg.Connection:
     return psycopg.connect(address, autocommit=True)
 
 
+def make_table(connection: psycopg.Connection, name: str, statement: sql.SQL | sql.Composed) -> None:
+    """Make a table where it is missing: a role that may only write may not even ask to create one.
+
+    Raises:
+        psycopg.Error: it is missing and cannot be made.
+    """
+    if connection.execute("SELECT to_regclass(%s)", [name]).fetchone() == (None,):
+        connection.execute(statement)
+
+
 def verified_tls(dsn: str) -> dict[str, str]:
     """Return the keys that make a connection to another machine a verified one, unless the DSN decides.
 
@@ -105,7 +115,7 @@ class PostgresTransport:
     def _insert_all(self, messages: Sequence[Message]) -> None:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings, self._settings.timeout_s)
-            self._connection.execute(self._create)
+            make_table(self._connection, self._settings.table, self._create)
         with self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.executemany(self._insert, [_row(message) for message in messages])
 

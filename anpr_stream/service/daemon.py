@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from anpr_stream import __version__
 from anpr_stream.config.schema import Camera, Settings
-from anpr_stream.errors import AnprError
+from anpr_stream.errors import AnprError, StoreError
 from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import CAMERA_UP, LATENCY_P95_S, LATENCY_S
 from anpr_stream.outputs.schema import utc_text
@@ -21,7 +21,7 @@ from anpr_stream.service.depot import Depot
 from anpr_stream.service.health import faults, forsaken, stuck_cameras, summary
 from anpr_stream.service.latency import RecentQuantile
 from anpr_stream.service.notify import Notifier
-from anpr_stream.service.reload import plan
+from anpr_stream.service.reload import Plan, plan
 from anpr_stream.service.report import camera_report, outputs_report, queues_report
 from anpr_stream.types import SourceState
 
@@ -111,6 +111,7 @@ class Daemon:
         self._latency = RecentQuantile(LATENCY_S)
         self._p95_s: dict[str, float] = {}
         self._depths: Mapping[str, Mapping[str, int]] = {}
+        self._read_error = ""
         self._began_utc_s = clock.utc_s()
         self._reload_error = ""
         self._needs_restart: tuple[str, ...] = ()
@@ -119,7 +120,7 @@ class Daemon:
     def run(self, orders: SimpleQueue[Order]) -> None:
         """Start the cameras and watch them until `Order.STOP` comes, then end within the set time."""
         self._follow_leases()
-        self._depths = self._depot.depths()
+        self._read_depths()
         self._is_ready = True
         self._notifier.send("READY=1", f"STATUS={self._line()}")
         LOG.info("ready: %s", self._line())
@@ -181,22 +182,32 @@ class Daemon:
         self._p95_s = self._latency.update(self._clock.monotonic_s())
         for name, seconds in self._p95_s.items():
             LATENCY_P95_S.labels(name).set(seconds)
-        self._depths = self._depot.depths()
+        self._read_depths()
         states = [f"STATUS={self._line()}"]
         if not stuck_cameras(statuses, self._clock.monotonic_s()):
             states.append("WATCHDOG=1")
         self._notifier.send(*states)
 
+    def _read_depths(self) -> None:
+        """Count what waits for receivers; where the store cannot be read the last count stands."""
+        try:
+            self._depths = self._depot.depths()
+            self._read_error = ""
+        except StoreError as error:
+            if not self._read_error:
+                LOG.error("the outbox cannot be counted: %s", error.message)
+            self._read_error = error.message
+
     def _faults(self) -> list[str]:
         lanes = {name: status.error for name, status in self._depot.lanes().items()}
-        store = self._depot.writer.fault or (
-            "" if self._depot.has_space else "short of disk space, no pictures are stored"
-        )
+        space = "" if self._depot.has_space else "short of disk space, no pictures are stored"
+        store = self._depot.writer.fault or self._read_error or space
         dead = {name: states.get("dead", 0) for name, states in self._depths.items()}
         found = list(faults(self._cameras.statuses(), lanes, dead, store, self._clock.monotonic_s()))
         found += forsaken(lanes, self._depths)
         if self._leases is not None and self._leases.error:
             found.insert(0, self._leases.error)
+        found += self._depot.file_errors()
         if self._depot.doubt:
             found.append(f"retention: {self._depot.doubt}")
         found += [f"list not changed: {fault.splitlines()[0]}" for fault in self._depot.list_faults()]
@@ -232,21 +243,22 @@ class Daemon:
         try:
             new = self._load()
             self._depot.check(new)
+            changes = plan(self._settings, new)
+            if changes.is_delivery_changed:
+                self._depot.apply(new)
         except AnprError as error:
             self._reload_error = error.message
             LOG.error("settings not changed:\n%s", error.message)
         else:
             self._reload_error = ""
-            self._change_to(new)
+            LOG.info("settings changed: %s", changes)
+            self._change_cameras(new, changes)
         self._notifier.send("READY=1")
 
-    def _change_to(self, new: Settings) -> None:
-        changes = plan(self._settings, new)
-        LOG.info("settings changed: %s", changes)
-        if changes.is_delivery_changed:
-            self._depot.apply(new)
+    def _change_cameras(self, new: Settings, changes: Plan) -> None:
         self._needs_restart = plan(self._began_with, new).needs_restart
         self._settings = new
+        self._depot.publish_cameras(tuple(new.cameras))
         for name in changes.restarted:
             if name in self._running:
                 self._stop_camera(name)

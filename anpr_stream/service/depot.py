@@ -6,7 +6,7 @@ import fcntl
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,13 @@ from anpr_stream.errors import ConfigError, StoreError
 from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import OUTBOX_DEPTH
 from anpr_stream.outputs.files import file_sink
-from anpr_stream.outputs.mqtt import MqttTransport
 from anpr_stream.plates.matching import Confusions
-from anpr_stream.service.lane import Lane, LaneStatus
+from anpr_stream.service.lane import LaneStatus
+from anpr_stream.service.lanes import Lanes
 from anpr_stream.service.notebook import PlateNotebook
 from anpr_stream.service.reaper import Reaper
 from anpr_stream.service.recorder import Recorder, Rules
-from anpr_stream.service.transports import LanePlan, lane_plans
+from anpr_stream.service.transports import lane_plans
 from anpr_stream.service.writer import Writer
 from anpr_stream.store import outbox
 from anpr_stream.store.database import open_database, read_database
@@ -77,9 +77,7 @@ class Depot:
         self.folder = folder
         self._clock = clock
         self._told = on_accepted
-        self._lanes: dict[str, tuple[LanePlan, Lane]] = {}
-        self._mqtt: dict[str, MqttTransport] = {}
-        self._camera_states: Mapping[str, str] = {}
+        self._is_closed = False
         self._counted: set[str] = set()
         self._confusions = load_confusions()
         self._settings = settings
@@ -87,19 +85,20 @@ class Depot:
             stack.enter_context(closing(_lock(folder)))
             self._lists = self._load_lists(settings)
             plans = lane_plans(settings, clock)
-            files = [stack.enter_context(file_sink(output)) for output in settings.files]
+            self._files = [stack.enter_context(file_sink(output)) for output in settings.files]
             reserve = Reserve(folder)
             self.writer = stack.enter_context(Writer(open_database(folder), reserve.release))
+            self._lanes = Lanes(self.writer, folder, clock)
             self._settle_last_run()
             self.notebook = PlateNotebook(self.writer, settings.cameras, settings.privacy.is_plain)
             snapshots = SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality)
             self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock, reserve)
             kept = snapshots if settings.store.snapshots else None
             self._recorder = stack.enter_context(
-                Recorder(self.writer, kept, _rules(settings), clock, self._accepted, files)
+                Recorder(self.writer, kept, _rules(settings), clock, self._accepted, self._files)
             )
             self._recorder.has_space = self._reaper.run()
-            self._change_lanes(plans)
+            self._lanes.change(self._lanes.prepare(plans))
             self._stack = stack.pop_all()
 
     def write(self, event: Event) -> None:
@@ -116,21 +115,26 @@ class Depot:
         """Raise what would be wrong with a changed configuration, and change nothing.
 
         Raises:
-            ConfigError: a list's file is wrong, or an output cannot be used.
+            ConfigError: a list's file is wrong, or an output's library is missing.
         """
         self._load_lists(settings)
         lane_plans(settings, self._clock)
 
     def apply(self, settings: Settings) -> None:
-        """Go on with the lists, privacy and outputs of a changed configuration that was checked.
+        """Go on with the lists, privacy and outputs of a changed configuration.
 
         What waits for a receiver that is no longer there stays in the outbox.
+
+        Raises:
+            ConfigError: a list or an output cannot be used; nothing has changed.
         """
-        self._lists = self._load_lists(settings)
+        lists = self._load_lists(settings)
+        change = self._lanes.prepare(lane_plans(settings, self._clock))
+        self._lists = lists
         self._settings = settings
         self._recorder.rules = _rules(settings)
         self.notebook.permit(settings.privacy.is_plain)
-        self._change_lanes(lane_plans(settings, self._clock))
+        self._lanes.change(change)
 
     def refresh_lists(self) -> list[str]:
         """Pick up changed list files; return and log the faults of those that are wrong."""
@@ -147,21 +151,30 @@ class Depot:
         """Apply the rules of retention."""
         self._recorder.has_space = self._reaper.run()
 
+    def publish_cameras(self, cameras: Sequence[str]) -> None:
+        """Let MQTT brokers be told, by their lanes, which cameras there are now; never waits."""
+        self._lanes.note_cameras(cameras)
+
     def publish_camera_states(self, states: Mapping[str, str]) -> None:
-        """Tell MQTT brokers how each camera is."""
-        self._camera_states = states
-        for transport in self._mqtt.values():
-            transport.publish_states(states)
+        """Let MQTT brokers be told how each camera is, by their lanes; never waits."""
+        self._lanes.note_states(states)
 
     def lanes(self) -> dict[str, LaneStatus]:
         """Return how each receiver is, by name."""
-        return {name: lane.status for name, (_, lane) in self._lanes.items()}
+        return self._lanes.statuses()
 
     def depths(self) -> dict[str, dict[str, int]]:
-        """Count what waits by receiver and state, also in the metrics."""
-        with closing(read_database(self.folder)) as database:
-            found = outbox.depths(database)
-        counted = self._lanes.keys() | found.keys()
+        """Count what waits by receiver and state, also in the metrics.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        try:
+            with closing(read_database(self.folder)) as database:
+                found = outbox.depths(database)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot be read: {error}") from error
+        counted = self._lanes.statuses().keys() | found.keys()
         for name in counted:
             for state in STATES:
                 OUTBOX_DEPTH.labels(name, state).set(found.get(name, {}).get(state, 0))
@@ -176,6 +189,10 @@ class Depot:
         """Return the number of plates on each list."""
         return self._lists.sizes()
 
+    def file_errors(self) -> list[str]:
+        """Return why event files did not take their last event, one line for each that did not."""
+        return [sink.error for sink in self._files if sink.error]
+
     @property
     def has_space(self) -> bool:
         """Whether new pictures are stored."""
@@ -188,13 +205,12 @@ class Depot:
 
     def close(self, within_s: float = 5.0) -> None:
         """Accept what waits, then end; receivers get what they take in that time. May be called twice."""
-        self._recorder.close()
-        lanes = [lane for _, lane in self._lanes.values()]
-        for lane in lanes:
-            lane.begin_close()
+        if self._is_closed:
+            return
+        self._is_closed = True
         limit_s = self._clock.monotonic_s() + within_s
-        for lane in lanes:
-            lane.close(max(0.1, limit_s - self._clock.monotonic_s()))
+        self._recorder.close()
+        self._lanes.close(limit_s)
         self._stack.close()
 
     def __enter__(self) -> Depot:
@@ -228,29 +244,8 @@ class Depot:
             LOG.warning("the last run was cut off: %d visits ended, %d commands put aside", visits, commands)
 
     def _accepted(self, entry: Entry) -> None:
-        for name in (*entry.lanes, *(once.lane for once in entry.once_lanes)):
-            if (found := self._lanes.get(name)) is not None:
-                found[1].wake()
+        self._lanes.wake((*entry.lanes, *(once.lane for once in entry.once_lanes)))
         self._told()
-
-    def _change_lanes(self, plans: list[LanePlan]) -> None:
-        """End the lanes that are not wanted any more and start the new ones; the others go on."""
-        wanted = {plan.policy.name: plan for plan in plans}
-        for name, (plan, lane) in list(self._lanes.items()):
-            if name not in wanted or (wanted[name].policy, wanted[name].wish) != (plan.policy, plan.wish):
-                lane.close()
-                del self._lanes[name]
-                self._mqtt.pop(name, None)
-        for name, plan in wanted.items():
-            if name not in self._lanes:
-                self._lanes[name] = (plan, self._start(plan))
-
-    def _start(self, plan: LanePlan) -> Lane:
-        transport = plan.build()
-        if isinstance(transport, MqttTransport):
-            transport.publish_states(self._camera_states)
-            self._mqtt[plan.policy.name] = transport
-        return Lane(plan.policy, transport, self.writer, self.folder, self._clock)
 
 
 def _rules(settings: Settings) -> Rules:

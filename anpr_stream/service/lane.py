@@ -6,7 +6,7 @@ import logging
 import random
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from anpr_stream.store.outbox import Parcel
 LOG = logging.getLogger(__name__)
 LOOK_AGAIN_S = 5.0
 """Dead letters that another process queued again are found after this time."""
+AGAIN = (Verdict.AWAY, Verdict.REFUSED)
+"""What became of a parcel that stays first in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class LanePolicy:
         tries: refusals until a parcel is put aside.
         at_most_once: claim before sending; what a crash finds claimed is put aside, not sent again.
         max_age_s: parcels that wait for longer are put aside, not sent; None: they wait for ever.
+        singly: the receiver takes a batch one by one; a lane that is to end stops between two.
     """
 
     name: str
@@ -46,6 +49,7 @@ class LanePolicy:
     tries: int = 50
     at_most_once: bool = False
     max_age_s: float | None = None
+    singly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,14 @@ class Lane:
     """A thread that empties one receiver's outbox; a context manager."""
 
     def __init__(
-        self, policy: LanePolicy, transport: Transport, writer: Writer, folder: Path, clock: Clock
+        self,
+        policy: LanePolicy,
+        transport: Transport,
+        writer: Writer,
+        folder: Path,
+        clock: Clock,
+        before: Lane | None = None,
+        tend: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread.
 
@@ -70,12 +81,16 @@ class Lane:
             writer: takes what became of the parcels.
             folder: the store's.
             clock: for the age of what is delivered.
+            before: a lane of this name that is ending; this one begins after it and sends what it left.
+            tend: called in the thread now and then, and after each `wake`, while nothing waits.
         """
         self._policy = policy
         self._transport = transport
         self._writer = writer
         self._folder = folder
         self._clock = clock
+        self._before = before
+        self._tend = tend
         self._wake = threading.Event()
         self._is_closing = threading.Event()
         self.status = LaneStatus()
@@ -88,7 +103,7 @@ class Lane:
         return self._policy.name
 
     def wake(self) -> None:
-        """Tell the lane that there is something to send."""
+        """Tell the lane that there is something to send or to tend; never waits."""
         self._wake.set()
 
     def begin_close(self) -> None:
@@ -108,10 +123,13 @@ class Lane:
         self.close()
 
     def _run(self) -> None:
-        with closing(self._transport), closing(read_database(self._folder)) as database:
+        with closing(self._transport):
+            if self._before is not None:
+                self._before.close()
+                self._before = None
             while not self._is_closing.is_set():
                 try:
-                    self._step(database)
+                    self._empty()
                 except (StoreError, sqlite3.Error) as error:
                     self._back_off(str(error), 0.0)
                 except Exception as error:
@@ -119,10 +137,17 @@ class Lane:
                     LOG.exception("%s: unexpected failure", self.name)
                     self._back_off(f"{type(error).__name__}: {error}", 0.0)
 
+    def _empty(self) -> None:
+        """Send until the lane is to end."""
+        with closing(read_database(self._folder)) as database:
+            while not self._is_closing.is_set():
+                self._step(database)
+
     def _step(self, database: sqlite3.Connection) -> None:
         self._wake.clear()
         parcels = outbox.take(database, self.name, self._policy.batch)
         if not parcels:
+            self._tend()
             self._wake.wait(LOOK_AGAIN_S)
             return
         if old := [parcel for parcel in parcels if self._is_too_old(parcel)]:
@@ -131,11 +156,11 @@ class Lane:
         if self._policy.at_most_once:
             parcels = parcels[:1]
             self._writer.submit(lambda db: outbox.claim(db, [parcels[0].id])).result()
-        results = self._send(parcels)
+        results = self._send_singly(parcels) if self._policy.singly else self._send(parcels)
         self._writer.submit(lambda db: self._settle(db, parcels, results)).result()
         self._count(parcels, results)
         last = results[-1]
-        if last.verdict in (Verdict.AWAY, Verdict.REFUSED):
+        if last.verdict in AGAIN:
             self._back_off(last.error, last.retry_after_s)
         else:
             self._recovered()
@@ -154,6 +179,15 @@ class Lane:
     @property
     def _too_late(self) -> str:
         return f"too late: it waited for more than {self._policy.max_age_s:g} s"
+
+    def _send_singly(self, parcels: Sequence[Parcel]) -> list[Result]:
+        """Send one parcel after the other, until one has to be sent again or the lane is to end."""
+        results: list[Result] = []
+        for parcel in parcels:
+            results += self._send([parcel])
+            if results[-1].verdict in AGAIN or self._is_closing.is_set():
+                break
+        return results
 
     def _send(self, parcels: Sequence[Parcel]) -> list[Result]:
         messages = [Message(parcel.visit_id, parcel.revision, parcel.payload) for parcel in parcels]

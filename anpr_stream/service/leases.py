@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 import psycopg
+from psycopg import sql
 
 from anpr_stream.config.delivery import Lease
 from anpr_stream.interfaces import Clock
-from anpr_stream.outputs.postgres import connect
+from anpr_stream.outputs.postgres import connect, make_table
 
 LOG = logging.getLogger(__name__)
 RENEWALS = 3
@@ -94,6 +95,6 @@ class LeaseHolder:
     def _take(self, cameras: list[str]) -> frozenset[str]:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings, self.every_s)
-            self._connection.execute(_TABLE)
+            make_table(self._connection, "anpr_leases", sql.SQL(_TABLE))
         values = {"holder": self.holder, "ttl_s": self._settings.ttl_s, "cameras": cameras}
         return frozenset(camera for (camera,) in self._connection.execute(_TAKE, values))

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
+END_WITHIN_S = 0.5
+"""A call that takes longer is left behind at the end of the process, which has a time limit."""
 
 
 class Periodic:
@@ -25,7 +27,7 @@ class Periodic:
         self._thread.start()
 
     def close(self, within_s: float | None = None) -> None:
-        """End the thread after its present call; may be called twice."""
+        """End the thread after its present call, or leave it to that; may be called twice."""
         self._is_closing.set()
         self._thread.join(within_s)
 
@@ -33,7 +35,7 @@ class Periodic:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.close(END_WITHIN_S)
 
     def _run(self) -> None:
         while not self._is_closing.wait(self._every_s):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from anpr_stream.config.delivery import MqttOutput, Output, PlateList, Remote, WebhookOutput, WebhookTarget
+from anpr_stream.config.delivery import (
+    MqttOutput,
+    NatsOutput,
+    Output,
+    PlateList,
+    Remote,
+    WebhookOutput,
+    WebhookTarget,
+)
 from anpr_stream.config.schema import Settings
 from anpr_stream.interfaces import Clock
 from anpr_stream.outputs.command import CommandTransport
@@ -21,11 +29,15 @@ _OPTIONAL = {"redis": "RedisTransport", "nats": "NatsTransport", "postgres": "Po
 
 @dataclass(frozen=True)
 class LanePlan:
-    """A lane that the settings ask for; two plans with the same `wish` are the same lane."""
+    """A lane that the settings ask for; `wish` is what tells it from others."""
 
     policy: LanePolicy
     wish: tuple[object, ...]
     build: Callable[[], Transport]
+
+    def is_as(self, other: LanePlan) -> bool:
+        """Return whether another plan asks for the same lane."""
+        return (self.policy, self.wish) == (other.policy, other.wish)
 
 
 def lane_plans(settings: Settings, clock: Clock) -> list[LanePlan]:
@@ -42,7 +54,7 @@ def _output_plan(output: Output, cameras: tuple[str, ...], clock: Clock) -> Lane
     if isinstance(output, WebhookOutput):
         return LanePlan(_policy(output), (output,), lambda: WebhookTransport(output, output.timeout_s, clock))
     if isinstance(output, MqttOutput):
-        return LanePlan(_policy(output), (output, cameras), lambda: MqttTransport(output, cameras))
+        return LanePlan(_policy(output), (output,), lambda: MqttTransport(output, cameras))
     module = load_with_extra(f"anpr_stream.outputs.{output.type}", output.type, f"output {output.name}")
     make: Callable[[Output], Transport] = getattr(module, _OPTIONAL[output.type])
     return LanePlan(_policy(output), (output,), lambda: make(output))
@@ -65,11 +77,18 @@ def _list_plans(plate_list: PlateList, clock: Clock) -> Iterator[LanePlan]:
     if plate_list.webhook is not None:
         target: WebhookTarget = plate_list.webhook
         yield LanePlan(
-            LanePolicy(f"webhook:{name}"),
+            LanePolicy(f"webhook:{name}", singly=True),
             (target, timeout_s),
             lambda: WebhookTransport(target, timeout_s, clock),
         )
 
 
 def _policy(output: Remote) -> LanePolicy:
-    return LanePolicy(output.name, output.batch, output.retry_first_s, output.retry_longest_s, output.tries)
+    return LanePolicy(
+        output.name,
+        output.batch,
+        output.retry_first_s,
+        output.retry_longest_s,
+        output.tries,
+        singly=isinstance(output, WebhookOutput | NatsOutput),
+    )

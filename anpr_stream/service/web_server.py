@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anpr_stream.config.delivery import Http
 from anpr_stream.errors import ConfigError, reason_of
 
-END_WITHIN_S = 2
+END_WITHIN_S = 1
+"""Time for answers under way at the end; uvicorn takes whole seconds."""
+MOST_CONNECTIONS = 256
+"""Beyond these a caller is turned away: files, cameras and receivers need descriptors, too."""
+ACCEPTED_AT_ONCE = 64
+"""So many callers are let in before those beyond the limit are turned away."""
+ASK_WITHIN_S = 10.0
+"""A caller that has not sent the head of a request in this time is dropped."""
 
 
 class WebServer:
@@ -39,6 +48,9 @@ class WebServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
+                http=_Caller,
+                ws="none",
+                backlog=ACCEPTED_AT_ONCE,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -67,3 +79,33 @@ class WebServer:
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket])
+
+
+class _Caller(H11Protocol):
+    """A connection that must not be silent; the library gives a first request all the time of the world."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+        self._be_patient()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = self.loop.call_later(ASK_WITHIN_S, self._drop_if_silent)
+
+    def _drop_if_silent(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()

@@ -36,6 +36,26 @@ def test_a_wrong_output_is_refused(change: dict[str, object], says: str) -> None
         OUTPUT.validate_python({**HOOK, **change})
 
 
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ({"type": "redis", "url": "tcp://127.0.0.1:6379/0"}, "redis:// or rediss://"),
+        ({"type": "redis", "url": "redis://127.0.0.1:99999/0"}, "[Pp]ort"),
+        ({"type": "nats", "servers": ["http://127.0.0.1:4222"]}, "nats:// or tls://"),
+        ({"type": "postgres", "dsn": "tcp://127.0.0.1/anpr"}, "postgresql:// or postgres://"),
+        ({"type": "postgres", "dsn": "postgresql://"}, "host:port"),
+    ],
+)
+def test_an_address_that_the_receiver_cannot_have_is_refused(output: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        OUTPUT.validate_python({"name": "a", **output})
+
+
+def test_postgres_may_have_several_hosts() -> None:
+    dsn = "postgresql://me@one:5432,two:5433/anpr"
+    assert OUTPUT.validate_python({"type": "postgres", "name": "a", "dsn": dsn}).dsn == dsn
+
+
 def test_a_secret_is_never_shown() -> None:
     output = OUTPUT.validate_python({**HOOK, "secret": "s3cret", "headers": {"X-Key": "s3cret"}})
     assert "s3cret" not in f"{output!r} {output.model_dump_json()}"

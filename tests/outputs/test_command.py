@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None
     )
     (result,) = command("-c", script, timeout_s=0.5).send(messages("a"))
     assert (result.verdict, result.error) == (Verdict.HOPELESS, "ended after 0.5 s")
+
+
+def test_what_a_program_leaves_running_is_neither_waited_for_nor_ended(tmp_path: Path) -> None:
+    go, done = tmp_path / "go", tmp_path / "done"
+    os.mkfifo(go)
+    os.mkfifo(done)
+    with open(os.open(go, os.O_RDWR), "w") as goes, open(os.open(done, os.O_RDWR)) as told:
+        script = f"(read word <{go}; echo closed >{done}) & echo opened >&2"
+        transport = CommandTransport(["/bin/sh", "-c", script], "staff", 60.0)
+        assert verdicts(transport.send(messages("a"))) == [Verdict.DELIVERED]
+        print("now", file=goes, flush=True)
+        assert told.readline() == "closed\n"
+        script = f"(read word <{go}) & echo stuck >&2; exit 3"
+        (result,) = CommandTransport(["/bin/sh", "-c", script], "staff", 60.0).send(messages("b"))
+    assert result.error == "exit status 3 stuck"
 
 
 @pytest.mark.parametrize("program", ["/no/such/program", "/etc/passwd", "/tmp"])

@@ -1,6 +1,9 @@
 import csv
 import io
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +114,57 @@ def test_a_full_disk_is_told_in_one_line() -> None:
     with pytest.raises(SinkError, match="/dev/full: cannot write events: No space left on device"):
         sink.write(make_event())
     sink.close()
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file of this process grow."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_is_full_when_a_file_moves_away_costs_no_older_file_and_no_later_line(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "lines"
+    target = RotatingFile(path, max_bytes=10, keep=2, header="h")
+    target.write("line 0")
+    target.write("line 1")
+    for _ in range(3):
+        with full_disk(), pytest.raises(SinkError, match="File too large"):
+            target.write("line 2")
+    target.write("line 3")
+    target.close()
+    assert [file.read_text() for file in sorted(tmp_path.iterdir())] == [
+        "h\nline 3\n",
+        "h\nline 1\n",
+        "h\nline 0\n",
+    ]
+
+
+def test_a_file_that_somebody_took_away_moves_no_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    target = RotatingFile(path, max_bytes=10, keep=1)
+    target.write("line 0")
+    target.write("line 1")
+    path.unlink()
+    target.write("line 2")
+    target.close()
+    assert path.read_text() == "line 2\n"
+    assert (tmp_path / "lines.1").read_text() == "line 0\n"
+
+
+def test_a_sink_keeps_why_its_last_event_was_not_written(tmp_path: Path) -> None:
+    with file_sink(FileOutput(path=tmp_path / "events.jsonl")) as sink:
+        with full_disk(), pytest.raises(SinkError):
+            sink.write(make_event())
+        assert sink.error.endswith("cannot write events: File too large")
+        sink.write(make_event())
+        assert sink.error == ""
 
 
 def test_a_folder_that_takes_no_file_is_told_in_one_line(tmp_path: Path) -> None:

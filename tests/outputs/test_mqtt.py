@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -108,10 +110,12 @@ def test_a_cameras_name_stays_one_level_of_the_topic(broker: Mosquitto, camera: 
 
 def test_states_and_discovery_are_retained(broker: Mosquitto) -> None:
     with transport_to(broker.port, topic="t3") as transport:
-        transport.publish_states({"gate": "connecting"})
+        assert transport.note_states({"gate": "connecting"})
+        assert not transport.note_states({"gate": "connecting"})
+        transport.publish_changes()
         transport.send(messages("a"))
-        transport.publish_states({"gate": "running", "yard/2": "waiting"})
-        transport.send(messages("b"))
+        transport.note_states({"gate": "running", "yard/2": "waiting"})
+        transport.publish_changes()
         with subscribed(broker, "#") as subscriber:
             assert subscriber.wait_for("t3/status") == "online"
             assert subscriber.wait_for("t3/gate/state", "running")
@@ -120,6 +124,27 @@ def test_states_and_discovery_are_retained(broker: Mosquitto) -> None:
             assert (found["state_topic"], found["unique_id"]) == ("t3/gate/event", "t3_gate_plate")
             subscriber.wait_for("homeassistant/binary_sensor/t3_yard_2f2/camera/config")
             assert all(is_retained for _, _, is_retained in subscriber.got)
+
+
+def test_cameras_may_come_and_go(broker: Mosquitto) -> None:
+    with (
+        transport_to(broker.port, topic="t8") as transport,
+        subscribed(broker, "t8/+/state") as states,
+        subscribed(broker, "homeassistant/sensor/#") as sensors,
+    ):
+        transport.note_states({"gate": "running"})
+        transport.send(messages("a"))
+        sensors.wait_for("homeassistant/sensor/t8_yard_2f2/plate/config")
+        assert transport.note_cameras(["gate", "exit"])
+        assert not transport.note_cameras(["gate", "exit"])
+        transport.publish_changes()
+        sensors.wait_for("homeassistant/sensor/t8_yard_2f2/plate/config", "")
+        assert json.loads(sensors.wait_for("homeassistant/sensor/t8_exit/plate/config"))
+        transport.note_cameras(["exit"])
+        transport.note_states({"exit": "running"})
+        transport.publish_changes()
+        states.wait_for("t8/exit/state", "running")
+    assert [text for topic, text, _ in states.got if topic == "t8/gate/state"] == ["running", ""]
 
 
 def test_discovery_can_be_left_out(broker: Mosquitto) -> None:
@@ -171,11 +196,49 @@ def test_a_broker_that_stops_and_starts(broker: Mosquitto) -> None:
         assert verdicts(transport.send(messages("c", "d"))) == ALL_GOOD
 
 
+def test_an_old_acknowledgement_does_not_count_for_a_message_whose_number_comes_again() -> None:
+    with Mosquitto() as own, transport_to(own.port, timeout_s=1.0, discovery_prefix=None) as transport:
+        transport.note_states({"gate": "running"})
+        assert verdicts(transport.send(messages("a"))) == [Verdict.DELIVERED]
+        with frozen(own):
+            # As after 65,535 messages on this connection.
+            transport._client._client._last_mid = 0
+            assert verdicts(transport.send(messages("b"))) == [Verdict.AWAY]
+
+
+@contextmanager
+def frozen(broker: Mosquitto) -> Iterator[None]:
+    """Let a broker hang: it keeps its connections and answers nothing."""
+    broker.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        broker.signal(signal.SIGCONT)
+
+
 def test_a_broker_that_is_not_there_is_away() -> None:
     with transport_to(free_port()) as transport:
-        transport.publish_states({"gate": "running"})
+        transport.note_states({"gate": "running"})
         (result,) = transport.send(messages("a", "b"))
     assert (result.verdict, "refused" in result.error) == (Verdict.AWAY, True)
+
+
+def test_a_broker_that_hangs_keeps_nobody_waiting_who_notes_a_state() -> None:
+    with socket.socket() as broker, transport_to(hung(broker), timeout_s=3.0) as transport:
+        sender = threading.Thread(target=transport.send, args=(messages("a"),))
+        sender.start()
+        connection, _ = broker.accept()
+        assert transport.note_states({"gate": "running"})
+        assert sender.is_alive()
+        sender.join()
+        connection.close()
+
+
+def hung(broker: socket.socket) -> int:
+    """Let a socket listen and answer nothing; return its port."""
+    broker.bind(("127.0.0.1", 0))
+    broker.listen()
+    return int(broker.getsockname()[1])
 
 
 def test_a_wrong_password_is_told_and_never_shown() -> None:

@@ -47,6 +47,21 @@ def test_events_are_rows_once(server: PostgreSql) -> None:
     ]
 
 
+def test_a_role_that_may_only_write_needs_no_right_to_make_tables(server: PostgreSql) -> None:
+    with transport_to(server.dsn, table="t9") as transport:
+        transport.send(messages("a"))
+    with psycopg.connect(server.dsn, autocommit=True) as owner:
+        owner.execute("CREATE ROLE writer LOGIN")
+        owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        owner.execute("GRANT INSERT ON t9 TO writer")
+    dsn = server.dsn.replace("anpr@", "writer@")
+    with transport_to(dsn, table="t9") as transport:
+        assert verdicts(transport.send(messages("b", "c"))) == ALL_GOOD
+    with transport_to(dsn, table="t10") as transport:
+        (result,) = transport.send(messages("b"))
+    assert "permission denied" in result.error
+
+
 def test_a_row_that_is_refused_does_not_hold_up_the_others(server: PostgreSql) -> None:
     bad = Message("bad", 0, messages("bad")[0].payload.replace("approaching", "\\u0000"))
     with transport_to(server.dsn, table="t2") as transport:

@@ -21,6 +21,8 @@ from anpr_stream.service.notify import Notifier
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.store import ledger, outbox
 from anpr_stream.types import EventKind, Moment, SourceState, SourceStatus
+from tests.brokers import Mosquitto
+from tests.outputs.test_mqtt import subscribed
 from tests.service.fakes import FakeClock, event
 from tests.store.entries import make_entry
 
@@ -250,11 +252,36 @@ def test_a_list_that_went_wrong_is_told_until_it_is_right(start: Start, tmp_path
     assert running.daemon.status()["lists"] == {"staff": 1}
 
 
+def test_a_file_with_an_output_that_cannot_be_built_is_refused_too(start: Start) -> None:
+    hook = "{type: webhook, name: hook, url: 'http://127.0.0.1:9'}"
+    running = start(f"{TWO}\noutputs: [{hook}]")
+    url = "redis://127.0.0.1:9/0?socket_timeout=soon"
+    running.reload(f"cameras: {{gate: {{url: z}}}}\noutputs: [{{type: redis, name: r, url: '{url}'}}]")
+    assert running.cameras.log == ["start gate a", "start yard b"]
+    status = running.daemon.status()
+    assert list(status["outputs"]) == ["hook"]
+    assert status["reload_error"].startswith("output r: Invalid value for 'socket_timeout'")
+
+
 def test_outputs_change_while_running(start: Start) -> None:
     running = start()
     running.reload(TWO + "\noutputs: [{type: webhook, name: hook, url: 'http://127.0.0.1:9'}]")
     assert list(running.daemon.status()["outputs"]) == ["hook"]
     assert len(running.cameras.log) == 2
+
+
+def test_a_broker_hears_which_cameras_a_reload_took_and_brought(start: Start) -> None:
+    with Mosquitto() as broker, subscribed(broker, "anpr/#") as subscriber:
+        output = f"outputs: [{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}]"
+        running = start(f"{TWO}\n{output}")
+        running.depot.write(event())
+        subscriber.wait_for("anpr/gate/state", "running")
+        running.reload(f"cameras: {{exit: {{url: c}}, yard: {{url: b}}}}\n{output}")
+        subscriber.wait_for("anpr/gate/state", "")
+        subscriber.wait_for("anpr/exit/state", "running")
+        with subscribed(broker, "homeassistant/#") as discovery:
+            discovery.wait_for("homeassistant/sensor/anpr_exit/plate/config")
+        running.stop()
 
 
 def test_events_that_were_put_aside_are_told(start: Start) -> None:
@@ -276,6 +303,27 @@ def test_events_that_wait_for_an_output_that_is_gone_are_told(start: Start) -> N
     running.systemd.told.clear()
     running.depot.writer.submit(lambda db: outbox.discard_removed(db, [], None)).result(60)
     running.systemd.wait_for("STATUS=2 of 2 cameras running")
+
+
+def test_a_store_that_cannot_be_read_for_a_while_does_not_end_the_daemon(
+    start: Start, tmp_path: Path
+) -> None:
+    running = start()
+    store, aside = tmp_path / "anpr-stream.sqlite", tmp_path / "aside"
+    store.rename(aside)
+    line = f"2 of 2 cameras running; store: {store}: no such store; name its folder"
+    running.systemd.wait_for(f"STATUS={line}, or run 'anpr-stream serve' first")
+    running.systemd.told.clear()
+    aside.rename(store)
+    running.systemd.wait_for("STATUS=2 of 2 cameras running")
+
+
+def test_an_event_file_that_takes_nothing_is_told(start: Start) -> None:
+    running = start(f"{TWO}\nfiles: [{{path: /dev/full}}]")
+    running.depot.write(event())
+    running.systemd.wait_for(
+        "STATUS=2 of 2 cameras running; /dev/full: cannot write events: No space left on device"
+    )
 
 
 def test_what_needs_a_restart_is_told_until_then(start: Start) -> None:

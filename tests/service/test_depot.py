@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -23,8 +25,9 @@ from anpr_stream.store.database import open_database, read_database
 from anpr_stream.store.history import revisions
 from anpr_stream.store.list_file import add_entries, make_entry
 from anpr_stream.types import EventKind, Moment
-from tests.brokers import free_port
+from tests.brokers import Mosquitto, free_port
 from tests.outputs.events import PLATE
+from tests.outputs.test_mqtt import subscribed
 from tests.service.fakes import event
 from tests.store.entries import make_entry as stored_entry
 
@@ -152,15 +155,28 @@ def test_a_command_of_long_ago_does_not_run_after_an_outage(opened: Open, tmp_pa
         assert depot.depths() == {"command:staff": {"dead": 1}}
 
 
+def test_a_cameras_state_reaches_the_broker_while_no_event_comes(opened: Open) -> None:
+    with Mosquitto() as broker, subscribed(broker, "anpr/#") as subscriber:
+        output = f"{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}"
+        depot = opened(f"outputs: [{output}]\ncameras: {{gate: {{url: a}}}}")
+        depot.publish_camera_states({"gate": "connecting"})
+        depot.write(now())
+        subscriber.wait_for("anpr/gate/state", "connecting")
+        depot.publish_camera_states({"gate": "running"})
+        subscriber.wait_for("anpr/gate/state", "running")
+        depot.publish_cameras(["yard"])
+        subscriber.wait_for("anpr/gate/state", "")
+
+
 def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
     first, second = dead_end("first"), dead_end("second")
     depot = opened(f"outputs: [{first}]")
     depot.write(now())
-    same_lane = depot._lanes["first"][1]
+    same_lane = depot._lanes._lanes["first"][1]
     changed = settings(f"outputs: [{first}, {second}]\nlists: [{{name: staff}}]\nprivacy: {{unlisted: drop}}")
     depot.check(changed)
     depot.apply(changed)
-    assert depot._lanes["first"][1] is same_lane
+    assert depot._lanes._lanes["first"][1] is same_lane
     assert set(depot.lanes()) == {"first", "second"}
     depot.write(now(visit_id="dropped"))
     depot.write(now(visit_id="kept", lists=("staff",)))
@@ -203,8 +219,42 @@ def test_a_missing_library_is_named(opened: Open, monkeypatch: pytest.MonkeyPatc
         opened("outputs: [{type: nats, name: n}]")
 
 
-def test_closing_does_not_wait_for_a_receiver_that_hangs(opened: Open) -> None:
-    depot = opened(f"outputs: [{dead_end('hook')}]")
-    depot.write(now())
-    depot.close(within_s=0.2)
-    depot.close()
+class Hung(ExitStack):
+    """A web server that takes one request and answers nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._socket = self.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self._socket.settimeout(60)
+        url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.output = f"{{type: webhook, name: hook, url: '{url}', timeout_s: 3600}}"
+
+    def wait(self) -> None:
+        """Return when the request has come."""
+        self._caller = self.enter_context(self._socket.accept()[0])
+        self._caller.settimeout(60)
+        assert self._caller.recv(100_000)
+
+    def answer(self) -> None:
+        self._caller.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def test_a_change_does_not_wait_for_a_receiver_that_hangs(opened: Open) -> None:
+    with Hung() as receiver:
+        depot = opened(f"outputs: [{receiver.output}]")
+        depot.write(now())
+        receiver.wait()
+        depot.apply(settings())
+        assert "anpr-lane-hook" in [thread.name for thread in threading.enumerate()]
+        receiver.answer()
+        depot.close(within_s=60)
+    assert depot.depths() == {}
+
+
+def test_closing_waits_once_and_not_long_for_a_receiver_that_hangs(opened: Open) -> None:
+    with Hung() as receiver:
+        depot = opened(f"outputs: [{receiver.output}]")
+        depot.write(now())
+        receiver.wait()
+        depot.close(within_s=0.2)
+        depot.close(within_s=3600)

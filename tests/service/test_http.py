@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from anpr_stream.config.delivery import Http
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import ConfigError
 from anpr_stream.plates.matching import Confusions
+from anpr_stream.service import web_server
 from anpr_stream.service.http import News, Site, web_application
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.web_server import WebServer
@@ -185,6 +187,19 @@ def test_the_token_is_asked_for(house: House) -> None:
         assert client.get("/events", params={"token": TOKEN}).status_code == 401
 
 
+@pytest.mark.parametrize("host", ["x/healthz?", "x/healthz#", "/healthz?"])
+def test_the_token_is_asked_for_whatever_the_host_is_called(house: House, host: str) -> None:
+    with serving(house, token=TOKEN) as client, raw_connection(client) as connection:
+        connection.sendall(f"GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(9999), b""))
+    assert answer.split()[1] in (b"400", b"401")
+    assert b"fine" not in answer
+
+
+def raw_connection(client: httpx.Client) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", client.base_url.port or 0), 60)
+
+
 def test_a_foreign_page_cannot_ask_loopback_under_its_own_name(client: httpx.Client) -> None:
     assert client.get("/events", headers={"Host": "evil.example"}).status_code == 400
 
@@ -247,6 +262,38 @@ def test_an_open_stream_does_not_keep_the_server_from_ending(house: House) -> No
     with serving(house) as client, Stream(client) as stream:
         stream.welcome()
         house.news.end()
+
+
+def is_dropped(connection: socket.socket) -> bool:
+    """Wait for the end of a connection; tell whether it came without an answer."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: "])
+def test_a_caller_that_says_nothing_whole_is_dropped_and_a_stream_is_not(
+    house: House, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(web_server, "ASK_WITHIN_S", 0.2)
+    with serving(house) as client, Stream(client) as stream:
+        stream.welcome()
+        with raw_connection(client) as silent:
+            silent.sendall(said)
+            assert is_dropped(silent)
+        house.record(event("v3"))
+        assert stream.next()[1]["visit_id"] == "v3"
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_caller_beyond_the_limit_is_turned_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "MOST_CONNECTIONS", 2)
+    with serving(house) as client, Stream(client) as one, Stream(client) as two:
+        one.welcome()
+        two.welcome()
+        with raw_connection(client) as third:
+            assert is_dropped(third)
 
 
 def test_an_address_that_is_taken_is_named(house: House) -> None:

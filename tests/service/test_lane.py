@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,10 +25,10 @@ Start = Callable[..., Lane]
 def start(writer: Writer, tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def begin(receiver: FakeReceiver, **policy: object) -> Lane:
+        def begin(receiver: FakeReceiver, before: Lane | None = None, **policy: object) -> Lane:
             values = {"name": "hook", "retry_first_s": 0.001, "retry_longest_s": 0.002, **policy}
             return stack.enter_context(
-                Lane(LanePolicy(**values), receiver, writer, tmp_path, FakeClock())  # type: ignore[arg-type]
+                Lane(LanePolicy(**values), receiver, writer, tmp_path, FakeClock(), before)  # type: ignore[arg-type]
             )
 
         yield begin
@@ -126,6 +127,53 @@ def test_a_dead_letter_that_is_resent_is_delivered(writer: Writer, start: Start)
     receiver = FakeReceiver()
     start(receiver)
     assert receiver.wait_for(1) == ["a/0"]
+
+
+class Slow(FakeReceiver):
+    """Takes nothing until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def send(self, messages: Sequence[Message]) -> list[Result]:
+        self.asked.set()
+        assert self.may_go_on.wait(60)
+        return super().send(messages)
+
+
+def test_a_lane_that_is_to_end_stops_between_two_parcels_and_settles_the_first(
+    writer: Writer, start: Start
+) -> None:
+    fill(writer, "a", "b", "c")
+    receiver = Slow()
+    lane = start(receiver, singly=True)
+    assert receiver.asked.wait(60)
+    lane.begin_close()
+    receiver.may_go_on.set()
+    assert settled(lane, writer) == {"hook": {"waiting": 2}}
+    assert receiver.batches == [["a/0"]]
+
+
+def test_a_lane_begins_when_the_one_before_it_has_ended(writer: Writer, start: Start) -> None:
+    fill(writer, "a", "b", "c")
+    old, new = Slow(), FakeReceiver()
+    lane = start(old, batch=1)
+    assert old.asked.wait(60)
+    start(new, lane)
+    old.may_go_on.set()
+    assert new.wait_for(2) == ["b/0", "c/0"]
+    assert old.is_closed
+
+
+def test_what_is_taken_one_by_one_stops_at_what_must_be_sent_again(writer: Writer, start: Start) -> None:
+    fill(writer, "a", "b", "c")
+    receiver = FakeReceiver([DELIVERED], [HOPELESS], [REFUSED])
+    lane = start(receiver, singly=True)
+    receiver.wait_for(2)
+    assert receiver.batches == [["a/0"], ["b/0"], ["c/0"], ["c/0"]]
+    assert settled(lane, writer) == {"hook": {"dead": 1}}
 
 
 class Watching(FakeReceiver):

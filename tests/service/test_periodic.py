@@ -23,3 +23,15 @@ def test_closing_ends_the_wait() -> None:
     periodic = Periodic("never", 86_400.0, lambda: None)
     periodic.close()
     periodic.close()
+
+
+def test_a_call_that_hangs_does_not_keep_the_end() -> None:
+    is_called, may_go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        is_called.set()
+        may_go_on.wait(100)
+
+    with Periodic("hung", 0.001, work):
+        assert is_called.wait(60)
+    may_go_on.set()

@@ -114,6 +114,22 @@ def test_a_visit_in_view_at_sigterm_is_ended_within_ten_seconds(config: Path) ->
     assert all((config.parent / "store/snapshots" / image["path"]).is_file() for image in images.values())
 
 
+def test_a_receiver_that_hangs_does_not_keep_the_end_beyond_ten_seconds(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        hook = (
+            f"{{type: webhook, name: hook, url: 'http://127.0.0.1:{hung.getsockname()[1]}', timeout_s: 99}}"
+        )
+        config.write_text(f"{config.read_text()}outputs: [{hook}]\n")
+        with running(config) as daemon:
+            hung.settimeout(LIMIT_S)
+            caller, _ = hung.accept()
+            daemon.signal(signal.SIGTERM)
+            began_s = time.monotonic()
+            assert daemon.process.wait(LIMIT_S) == 0
+            assert time.monotonic() - began_s < 10
+            caller.close()
+
+
 def test_systemd_and_people_hear_how_it_is(config: Path) -> None:
     with running(config) as daemon:
         wait_for_events(daemon)
