@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from anpr_stream.config.address import PORTS, hide_password, url_fault
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 
@@ -17,7 +18,6 @@ CLIPS = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),
     *(".vob", ".flv", ".wmv", ".asf", ".ogv", ".dav", ".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265"),
 )
-PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
 class Kind(Enum):
@@ -48,7 +48,7 @@ class Address:
 
     kind: Kind
     shown: str
-    target: str = ""
+    target: str = field(default="", repr=False)
     host: str = ""
     port: int = 0
     user: str | None = None
@@ -79,11 +79,6 @@ def locate(text: str, settings: SourceSettings) -> Address:
     return _local(unquote(urlsplit(text).path) if "://" in text else text)
 
 
-def hide_password(text: str) -> str:
-    """Put `***` in the place of a URL's password."""
-    return re.sub(r"(?<=://)([^/@\s:]*):[^/\s]*@", r"\1:***@", text)
-
-
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
     """Sort key that puts `clip2` before `clip10`."""
     parts = re.split(r"(\d+)", str(path))
@@ -98,25 +93,18 @@ def _usb(text: str, number: str) -> Address:
 
 def _url(text: str, settings: SourceSettings) -> Address:
     shown = hide_password(text)
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise SourceError(f"{shown} is no valid URL: {error}", "source-url") from None
+    if fault := url_fault(text):
+        raise SourceError(f"{shown} {fault}", "source-url")
+    parts = urlsplit(text)
     scheme = parts.scheme.lower()
-    if scheme not in PORTS:
-        known = ", ".join(f"{known}://" for known in PORTS)
-        raise SourceError(f"{shown}: {scheme}:// is not known; {known} and file paths are", "source-url")
-    if not parts.hostname:
-        raise SourceError(f"{shown} names no host", "source-url")
     kind = Kind.RTSP if scheme.startswith("rtsp") else Kind.HTTP
     where = parts.netloc.rpartition("@")[2]
     address = Address(
         kind,
         shown,
         urlunsplit((scheme, where, parts.path, parts.query, "")),
-        parts.hostname,
-        port or PORTS[scheme],
+        parts.hostname or "",
+        parts.port or PORTS[scheme],
     )
     return _with_credentials(address, parts.username, parts.password, settings)
 

@@ -150,6 +150,19 @@ def test_a_wrong_password_is_told_and_never_shown(stubs: Path) -> None:
     assert "wrong-secret" not in answer.err + answer.out
 
 
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("rtsp://me:very/secret@127.0.0.1/1", "rtsp://me:***@127.0.0.1/1 is no valid URL: write %2F for /"),
+        ("http://127.0.0.1:1/video.cgi?user=me&pwd=secret", "pwd=*** refuses the connection"),
+    ],
+)
+def test_a_password_in_a_url_is_never_shown(stubs: Path, url: str, text: str) -> None:
+    answer = in_own_process("run", url, "-c", stubs, "--max-duration", "10")
+    assert answer.is_one_line_error(66, text)
+    assert "secret" not in answer.err + answer.out
+
+
 @pytest.mark.parametrize("option", ["-o", "--annotate"])
 def test_an_output_that_cannot_be_written(
     anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path, option: str
