@@ -94,9 +94,15 @@ def _first_fault(error: ValidationError) -> str:
 
 def _name(url: str) -> str:
     """Return a camera's name for a source: the file's or folder's stem, the host, or the device."""
-    host = urlsplit(url).hostname if "://" in url else None
-    name = host or Path(url.rstrip("/")).stem or "camera"
+    name = _host(url) or Path(url.rstrip("/")).stem or "camera"
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip("_.-")[:60] or "camera"
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname if "://" in url else None
+    except ValueError:  # told when it is opened
+        return None
 
 
 def _unused(name: str, taken: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from anpr_stream.cli.options import Backend, Config, Reader, settings_from
+from anpr_stream.cli.printing import printing
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import SinkError, SourceError, reason_of
 from anpr_stream.pipeline.annotate import draw
@@ -123,8 +124,8 @@ def _print_json(answers: Iterator[Answer]) -> bool:
     is_failed = False
     for answer in answers:
         is_failed |= "error" in answer
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        with printing():
+            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     return is_failed
 
 
@@ -138,5 +139,6 @@ def _print_table(answers: Iterator[Answer]) -> bool:
             table.add_row(answer["image"], plate["text"], sure, found, str(plate["box"]))
         if not answer.get("plates"):
             table.add_row(answer["image"], answer.get("error", "no plate"))
-    Console().print(table)
+    with printing():
+        Console().print(table)
     return is_failed

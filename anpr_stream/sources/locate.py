@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -72,7 +73,7 @@ def locate(text: str, settings: SourceSettings) -> Address:
         return Address(Kind.TEST, text, rest)
     if has_scheme and scheme == "usb":
         return _usb(text, rest)
-    if text.startswith("/dev/"):
+    if _is_device(text):
         return Address(Kind.USB, text, text)
     if "://" in text and scheme.lower() != "file":
         return _url(text, settings)
@@ -89,6 +90,13 @@ def _usb(text: str, number: str) -> Address:
     if not number.isdecimal():
         raise SourceError(f"{text}: a USB camera is usb:0, usb:1, ... or /dev/videoN", "source-url")
     return Address(Kind.USB, text, f"/dev/video{number}")
+
+
+def _is_device(text: str) -> bool:
+    """Tell whether a path is a camera's, there or not; files and folders are not, say on a RAM disk."""
+    if not text.startswith("/dev/") or text.startswith("/dev/shm/"):
+        return False
+    return not (os.path.isfile(text) or os.path.isdir(text))
 
 
 def _url(text: str, settings: SourceSettings) -> Address:
@@ -122,14 +130,17 @@ def _with_credentials(
 
 
 def _local(text: str) -> Address:
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise SourceError(f"{text} does not exist: ~ names nobody's folder here", "source-missing") from None
     try:
         if path.is_dir():
             return _several(text, [child for child in path.iterdir() if child.is_file()])
         if not path.exists() and glob.has_magic(text):
             return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)])
-    except PermissionError:
-        raise _denied(path) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
     kind = Kind.PICTURES if path.suffix.lower() in PICTURES else Kind.CLIPS
     return Address(kind, text, paths=(check_file(path),))
 
@@ -156,12 +167,12 @@ def check_file(path: Path) -> Path:
         with path.open("rb") as file:
             if not file.read(1):
                 raise SourceError(f"{path} is empty", "source-empty")
-    except PermissionError:
-        raise _denied(path) from None
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}", "source-permission") from None
+        raise _unreadable(path, error) from None
     return path
 
 
-def _denied(path: Path) -> SourceError:
-    return SourceError(f"{path} may not be read: check its permissions", "source-permission")
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    if isinstance(error, PermissionError):
+        return SourceError(f"{path} may not be read: check its permissions", "source-permission")
+    return SourceError(f"{path} cannot be read: {error.strerror}", "source-permission")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from pydantic import SecretStr
@@ -121,6 +122,10 @@ def test_an_at_sign_behind_a_host_without_a_port_is_no_password() -> None:
         ("rtsp://anna:geheim@[fe80::1/x", r"rtsp://anna:\*\*\*@\[fe80::1/x is no valid URL: is the host"),
         ("usb:front", r"a USB camera is usb:0"),
         ("nowhere.mp4", "does not exist"),
+        ("/dev/shm/nowhere.mp4", "does not exist"),
+        ("~nobody-of-this-name/a.mp4", "a.mp4 does not exist: ~ names nobody's folder"),
+        ("a" * 300, "cannot be read: File name too long"),
+        ("/".join(["a" * 200] * 30), "cannot be read: File name too long"),
         ("no*where/*.mp4", "holds no video and no picture"),
     ],
 )
@@ -135,6 +140,15 @@ def test_a_folder_plays_its_clips_in_natural_order(tmp_path: Path) -> None:
     assert address.kind is Kind.CLIPS
     assert [path.name for path in address.paths] == ["Clip1.MP4", "clip2.mp4", "clip10.mp4"]
     assert not address.is_live
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no RAM disk under /dev")
+def test_a_file_on_a_ram_disk_is_no_usb_camera() -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        touch(Path(folder), "clip.mp4")
+        for text in (folder, f"{folder}/clip.mp4", f"{folder}/*.mp4"):
+            address = locate(text, PLAIN)
+            assert (address.kind, address.paths) == (Kind.CLIPS, (Path(folder) / "clip.mp4",))
 
 
 def test_patterns_choose(tmp_path: Path) -> None:
