@@ -140,6 +140,13 @@ def test_a_wrong_url(anpr_stream: Command, stubs: Path, url: str, text: str) -> 
     assert anpr_stream("run", url, "-c", stubs).is_one_line_error(66, text)
 
 
+def test_a_name_in_latin_1_and_an_empty_one(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
+    latin = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+    Path(latin).write_bytes(b"x")
+    assert anpr_stream("run", latin, "-c", stubs).is_one_line_error(2, "this name is not UTF-8")
+    assert anpr_stream("bench", "", "-c", stubs).is_one_line_error(2, "SOURCE '': ")
+
+
 def test_a_camera_that_refuses_is_tried_until_the_end_and_says_why(stubs: Path) -> None:
     answer = in_own_process("run", "rtsp://127.0.0.1:1/x", "-c", stubs, "--max-duration", "10")
     assert answer.is_one_line_error(66, "refuses the connection")
