@@ -14,7 +14,7 @@ from anpr_stream.config.address import PORTS, hide_password, url_fault
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
 CLIPS = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),
     *(".vob", ".flv", ".wmv", ".asf", ".ogv", ".dav", ".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265"),
@@ -62,8 +62,13 @@ class Address:
         return self.kind not in (Kind.CLIPS, Kind.PICTURES)
 
 
-def locate(text: str, settings: SourceSettings) -> Address:
+def locate(text: str, settings: SourceSettings, rather: Kind = Kind.CLIPS) -> Address:
     """Take a source's text apart.
+
+    Args:
+        text: what the user wrote.
+        settings: user and password that are not in a URL.
+        rather: what is taken of folders and patterns that hold both, `CLIPS` or `PICTURES`.
 
     Raises:
         SourceError: nothing is there, or the text means nothing.
@@ -77,7 +82,7 @@ def locate(text: str, settings: SourceSettings) -> Address:
         return Address(Kind.USB, text, text)
     if "://" in text and scheme.lower() != "file":
         return _url(text, settings)
-    return _local(unquote(urlsplit(text).path) if "://" in text else text)
+    return _local(unquote(urlsplit(text).path) if "://" in text else text, rather)
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -129,26 +134,27 @@ def _with_credentials(
     )
 
 
-def _local(text: str) -> Address:
+def _local(text: str, rather: Kind) -> Address:
     try:
         path = Path(text).expanduser()
     except RuntimeError:
         raise SourceError(f"{text} does not exist: ~ names nobody's folder here", "source-missing") from None
     try:
         if path.is_dir():
-            return _several(text, [child for child in path.iterdir() if child.is_file()])
+            return _several(text, [child for child in path.iterdir() if child.is_file()], rather)
         if not path.exists() and glob.has_magic(text):
-            return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)])
+            return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)], rather)
     except OSError as error:
         raise _unreadable(path, error) from None
     kind = Kind.PICTURES if path.suffix.lower() in PICTURES else Kind.CLIPS
     return Address(kind, text, paths=(check_file(path),))
 
 
-def _several(text: str, found: list[Path]) -> Address:
+def _several(text: str, found: list[Path], rather: Kind) -> Address:
     ordered = sorted(found, key=natural_key)
-    for kind, suffixes in ((Kind.CLIPS, CLIPS), (Kind.PICTURES, PICTURES)):
-        paths = tuple(path for path in ordered if path.suffix.lower() in suffixes)
+    suffixes = {Kind.CLIPS: CLIPS, Kind.PICTURES: PICTURES}
+    for kind in sorted(suffixes, key=lambda kind: kind is not rather):
+        paths = tuple(path for path in ordered if path.suffix.lower() in suffixes[kind])
         if paths:
             return Address(kind, text, paths=paths)
     raise SourceError(f"{text} holds no video and no picture", "source-missing")

@@ -151,6 +151,13 @@ def test_a_file_on_a_ram_disk_is_no_usb_camera() -> None:
             assert (address.kind, address.paths) == (Kind.CLIPS, (Path(folder) / "clip.mp4",))
 
 
+@pytest.mark.parametrize("pattern", ["", "*"])
+def test_pictures_may_count_more_than_clips(tmp_path: Path, pattern: str) -> None:
+    touch(tmp_path, "video.mp4", "1.jpg", "2.JFIF")
+    address = locate(str(tmp_path / pattern), PLAIN, Kind.PICTURES)
+    assert (address.kind, [path.name for path in address.paths]) == (Kind.PICTURES, ["1.jpg", "2.JFIF"])
+
+
 def test_patterns_choose(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.mp4", "b/2.mp4", "b/3.mkv", "b/4.jpg")
     assert [p.name for p in locate(f"{tmp_path}/**/*.mp4", PLAIN).paths] == ["1.mp4", "2.mp4"]
