@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
 from urllib.parse import urlsplit
 
@@ -21,15 +23,39 @@ def hide_password(text: str) -> str:
     return _LOGIN.sub(r"://\1:***@", _VALUE.sub(r"\1***", text))
 
 
-def url_fault(text: str) -> str | None:
-    """Return what is wrong with a camera's URL as the end of a sentence, None if nothing is.
+def is_live(text: str) -> bool:
+    """Tell whether a source's text names a camera, not files."""
+    scheme = text.partition(":")[0]
+    if text.startswith(("test:", "usb:")) or is_device(text):
+        return True
+    return "://" in text and scheme.lower() != "file"
 
-    Holds no part of the URL beyond its scheme, for any other part may be one of a password.
+
+def is_device(text: str) -> bool:
+    """Tell whether a path is a camera's, there or not; files and folders are not, say on a RAM disk."""
+    if not text.startswith("/dev/") or text.startswith("/dev/shm/"):
+        return False
+    return not (os.path.isfile(text) or os.path.isdir(text))
+
+
+def address_fault(text: str) -> str | None:
+    """Return what is wrong with a source's text as the end of a sentence, None if nothing is.
+
+    Holds no part of a URL beyond its scheme, for any other part may be one of a password. Whether something
+    is there is not looked at.
     """
+    if text.startswith("usb:") and not text[4:].isdecimal():
+        return "is no device: a USB camera is usb:0, usb:1, ... or /dev/videoN"
+    return _url_fault(text) if "://" in text and is_live(text) else None
+
+
+def _url_fault(text: str) -> str | None:
     scheme = text.partition("://")[0].lower()
     if scheme not in PORTS:
+        near = difflib.get_close_matches(scheme, PORTS, n=1, cutoff=0.6)
         known = ", ".join(f"{known}://" for known in PORTS)
-        return f"cannot be opened: {scheme}:// is not known; {known} and file paths are"
+        other = f"did you mean {near[0]}://?" if near else f"{known} and file paths are"
+        return f"cannot be opened: {scheme}:// is not known; {other}"
     if _has_split_password(text):
         return f"is no valid URL: {_ESCAPES}"
     try:

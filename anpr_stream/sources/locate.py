@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import glob
-import os
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from anpr_stream.config.address import PORTS, hide_password, url_fault
+from anpr_stream.config.address import PORTS, address_fault, hide_password, is_device, is_live
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 
@@ -74,13 +73,15 @@ def locate(text: str, settings: SourceSettings, rather: Kind = Kind.CLIPS) -> Ad
         SourceError: nothing is there, or the text means nothing.
     """
     scheme, has_scheme, rest = text.partition(":")
+    if fault := address_fault(text):
+        raise SourceError(f"{hide_password(text)} {fault}", "source-url")
     if has_scheme and scheme == "test":
         return Address(Kind.TEST, text, rest)
     if has_scheme and scheme == "usb":
-        return _usb(text, rest)
-    if _is_device(text):
+        return Address(Kind.USB, text, f"/dev/video{rest}")
+    if is_device(text):
         return Address(Kind.USB, text, text)
-    if "://" in text and scheme.lower() != "file":
+    if is_live(text):
         return _url(text, settings)
     return _local(unquote(urlsplit(text).path) if "://" in text else text, rather)
 
@@ -91,30 +92,14 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]
 
 
-def _usb(text: str, number: str) -> Address:
-    if not number.isdecimal():
-        raise SourceError(f"{text}: a USB camera is usb:0, usb:1, ... or /dev/videoN", "source-url")
-    return Address(Kind.USB, text, f"/dev/video{number}")
-
-
-def _is_device(text: str) -> bool:
-    """Tell whether a path is a camera's, there or not; files and folders are not, say on a RAM disk."""
-    if not text.startswith("/dev/") or text.startswith("/dev/shm/"):
-        return False
-    return not (os.path.isfile(text) or os.path.isdir(text))
-
-
 def _url(text: str, settings: SourceSettings) -> Address:
-    shown = hide_password(text)
-    if fault := url_fault(text):
-        raise SourceError(f"{shown} {fault}", "source-url")
     parts = urlsplit(text)
     scheme = parts.scheme.lower()
     kind = Kind.RTSP if scheme.startswith("rtsp") else Kind.HTTP
     where = parts.netloc.rpartition("@")[2]
     address = Address(
         kind,
-        shown,
+        hide_password(text),
         urlunsplit((scheme, where, parts.path, parts.query, "")),
         parts.hostname or "",
         parts.port or PORTS[scheme],
