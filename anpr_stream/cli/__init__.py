@@ -27,7 +27,8 @@ from anpr_stream.cli import (
     serve,
     status,
 )
-from anpr_stream.errors import AnprError, UsageError
+from anpr_stream.cli.printing import finish_printing
+from anpr_stream.errors import AnprError, SinkError, UsageError
 
 INTERRUPTED = 130
 
@@ -79,7 +80,10 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one line and its exit code, never in a traceback."""
     _share_heaps()
     try:
-        raise SystemExit(app(prog_name="anpr-stream", standalone_mode=False))
+        exit_code = app(prog_name="anpr-stream", standalone_mode=False)
+        if not finish_printing() and not exit_code:
+            raise SinkError("standard output: cannot write all of it", "sink-write")
+        raise SystemExit(exit_code)
     except AnprError as error:
         raise SystemExit(_tell(error)) from None
     except WRONG_USE as error:
@@ -96,6 +100,7 @@ def _share_heaps() -> None:
 
 
 def _tell(error: AnprError) -> int:
+    finish_printing()
     sys.stderr.write(f"anpr-stream: {error}\n")
     return error.exit_code
 

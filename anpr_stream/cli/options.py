@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from anpr_stream.config.load import load_settings
-from anpr_stream.config.schema import CameraSettings, Settings
+from anpr_stream.config.schema import Camera, CameraSettings, Settings
 from anpr_stream.errors import UsageError
 
 Config: TypeAlias = Annotated[
@@ -67,12 +67,18 @@ def settings_from(config: Path | None, changes: Mapping[str, Any]) -> Settings:
 
 
 def with_sources(settings: Settings, urls: Iterable[str]) -> Settings:
-    """Return the settings with these sources as their only cameras, named after files and hosts."""
+    """Return the settings with these sources as their only cameras, named after files and hosts.
+
+    Lists and outputs may name cameras and zones of the file, which are gone then; only the daemon uses them.
+
+    Raises:
+        UsageError: a source's text cannot be used.
+    """
     shared = {name: getattr(settings, name) for name in CameraSettings.model_fields}
-    cameras: dict[str, Any] = {}
+    cameras: dict[str, Camera] = {}
     for url in urls:
-        cameras[_unused(_name(url), cameras)] = {**shared, "url": url}
-    return Settings.model_validate({**dict(settings), "cameras": cameras})
+        cameras[_unused(_name(url), cameras)] = _camera(url, shared)
+    return settings.model_copy(update={"cameras": cameras})
 
 
 def split_names(text: str | None) -> tuple[str, ...] | None:
@@ -86,17 +92,37 @@ def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
     data[path[-1]] = value
 
 
+def _camera(url: str, shared: Mapping[str, Any]) -> Camera:
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"SOURCE {url!r}: this name is not UTF-8; rename the file") from None
+    try:
+        return Camera.model_validate({**shared, "url": url})
+    except ValidationError as error:
+        raise UsageError(f"SOURCE {url!r}: {_told(error)}") from error
+
+
 def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False)[0]
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"--{fault['loc'][-1]}: {message[:1].lower()}{message[1:]}"
+    return f"--{error.errors()[0]['loc'][-1]}: {_told(error)}"
+
+
+def _told(error: ValidationError) -> str:
+    message = error.errors()[0]["msg"].removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
 
 
 def _name(url: str) -> str:
     """Return a camera's name for a source: the file's or folder's stem, the host, or the device."""
-    host = urlsplit(url).hostname if "://" in url else None
-    name = host or Path(url.rstrip("/")).stem or "camera"
+    name = _host(url) or Path(url.rstrip("/")).stem or "camera"
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip("_.-")[:60] or "camera"
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname if "://" in url else None
+    except ValueError:  # told when it is opened
+        return None
 
 
 def _unused(name: str, taken: Mapping[str, Any]) -> str:

@@ -9,22 +9,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
 
-import cv2
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from anpr_stream.cli.annotated import AnnotatedFolder
 from anpr_stream.cli.options import Backend, Config, Reader, settings_from
+from anpr_stream.cli.printing import printing
 from anpr_stream.config.schema import Settings
-from anpr_stream.errors import SinkError, SourceError, reason_of
-from anpr_stream.pipeline.annotate import draw
-from anpr_stream.pipeline.follower import Mark
+from anpr_stream.errors import SinkError, SourceError
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.pictures import PicturePlate, for_pictures, read_picture
-from anpr_stream.sources.locate import locate
+from anpr_stream.sources.locate import Kind, locate
 from anpr_stream.sources.pictures import picture_frame
-from anpr_stream.types import Frame
-from anpr_stream.vision.planes import full_bgr
 
 
 def read(
@@ -43,13 +40,17 @@ def read(
     """Read the plates of pictures.
 
     Prints one line of JSON for each picture, the surest plate first. A picture that cannot be read gives
-    a line with its error; the others are still read, and the exit code is 1.
+    a line with its error; the others are still read, and the exit code is 1. Of folders and globs that hold
+    recordings, too, only the pictures are taken.
     """
     settings = settings_from(config, {"inference.backend": backend, "reader.reader": reader})
     settings = for_pictures(settings)
+    annotated = None if annotate is None else AnnotatedFolder(annotate)
     with load_networks(settings) as networks:
-        answers = _answers(images, networks, settings, annotate)
+        answers = _answers(images, networks, settings, annotated)
         is_failed = _print_table(answers) if table else _print_json(answers)
+    if annotated is not None and not annotated.is_whole:
+        raise typer.Exit(SinkError.exit_code)
     if is_failed:
         raise typer.Exit(1)
 
@@ -58,19 +59,19 @@ Answer = dict[str, Any]
 
 
 def _answers(
-    images: Sequence[str], networks: Networks, settings: Settings, annotate: Path | None
+    images: Sequence[str], networks: Networks, settings: Settings, annotated: AnnotatedFolder | None
 ) -> Iterator[Answer]:
     for name in images:
         try:
-            paths: Sequence[Path] = locate(name, settings.source).paths
+            paths: Sequence[Path] = locate(name, settings.source, Kind.PICTURES).paths
         except SourceError as error:
             yield {"image": name, "error": error.message}
             continue
         for path in paths or (Path(name),):
-            yield _answer(path, networks, settings, annotate)
+            yield _answer(path, networks, settings, annotated)
 
 
-def _answer(path: Path, networks: Networks, settings: Settings, annotate: Path | None) -> Answer:
+def _answer(path: Path, networks: Networks, settings: Settings, annotated: AnnotatedFolder | None) -> Answer:
     began_s = perf_counter()
     try:
         frame = picture_frame(path, path.name)
@@ -78,8 +79,8 @@ def _answer(path: Path, networks: Networks, settings: Settings, annotate: Path |
         return {"image": str(path), "error": error.message}
     plates = read_picture(frame, networks, settings)
     took_s = perf_counter() - began_s
-    if annotate is not None:
-        _write_annotated(annotate / path.name, frame, plates)
+    if annotated is not None:
+        annotated.write(path, frame, plates)
     return {
         "image": str(path),
         "width": frame.width,
@@ -106,25 +107,13 @@ def _plate(plate: PicturePlate) -> Answer:
     }
 
 
-def _write_annotated(path: Path, frame: Frame, plates: Sequence[PicturePlate]) -> None:
-    image = full_bgr(frame.planes)
-    draw(image, [Mark(0, plate.detection.box, plate.read.text, is_seen=True) for plate in plates])
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_written = cv2.imwrite(str(path), image)
-    except (OSError, cv2.error) as error:
-        raise SinkError(f"{path}: cannot write the picture: {reason_of(error)}", "picture-write") from error
-    if not is_written:
-        raise SinkError(f"{path}: cannot write the picture", "picture-write")
-
-
 def _print_json(answers: Iterator[Answer]) -> bool:
     """Print one line each; tell whether any picture failed."""
     is_failed = False
     for answer in answers:
         is_failed |= "error" in answer
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        with printing():
+            sys.stdout.write(_printable(json.dumps(answer, ensure_ascii=False)) + "\n")
     return is_failed
 
 
@@ -133,10 +122,17 @@ def _print_table(answers: Iterator[Answer]) -> bool:
     is_failed = False
     for answer in answers:
         is_failed |= "error" in answer
+        image = _printable(answer["image"])
         for plate in answer.get("plates", []):
             sure, found = f"{plate['confidence']:.1%}", f"{plate['detection_confidence']:.1%}"
-            table.add_row(answer["image"], plate["text"], sure, found, str(plate["box"]))
+            table.add_row(image, plate["text"], sure, found, str(plate["box"]))
         if not answer.get("plates"):
-            table.add_row(answer["image"], answer.get("error", "no plate"))
-    Console().print(table)
+            table.add_row(image, _printable(answer.get("error", "no plate")))
+    with printing():
+        Console().print(table)
     return is_failed
+
+
+def _printable(text: str) -> str:
+    """Return the text with bytes of file names that are not UTF-8 as escapes, the same as those of JSON."""
+    return text.encode("utf-8", "backslashreplace").decode()

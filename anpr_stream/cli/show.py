@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from time import monotonic
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +20,11 @@ from anpr_stream.types import Event, EventKind, Frame
 LIVE_ROWS = 15
 REFRESH_HZ = 4
 COLUMNS = ("UTC", "camera", "plate", "sure", "reads", "country", "way", "seen", "")
+LEFT_OUT = ("country", "way", "", "seen", "reads")
+"""Columns that a narrow screen does without, the first one first."""
+SHORT_NAME = 8
+"""To so many characters the names of cameras are cut before a column is left out."""
+GAP = 2
 
 
 class VisitTable:
@@ -46,16 +52,45 @@ class VisitTable:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def table(self, rows: int | None = None) -> Table:
-        """Return the newest visits, or all of them."""
+    def table(self, rows: int | None = None) -> RenderableType:
+        """Return the newest visits, or all of them, to be printed in any width."""
         with self._lock:
             events = list(self._visits.values())
+        return _Fitted([_row(event) for event in (events[-rows:] if rows else events)])
+
+
+class _Fitted:
+    """Rows under `COLUMNS`, as many of these as the screen has room for."""
+
+    def __init__(self, rows: Sequence[tuple[str, ...]]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        cells = dict(zip(COLUMNS, zip(COLUMNS, *self._rows, strict=True), strict=True))
+        widths = {column: max(map(cell_len, texts)) for column, texts in cells.items()}
+        fitted = _fit(widths, options.max_width)
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in COLUMNS:
-            table.add_column(column, no_wrap=True)
-        for event in events[-rows:] if rows else events:
-            table.add_row(*_row(event))
-        return table
+        for column, width in fitted.items():
+            table.add_column(column, width=width, no_wrap=True)
+        for row in zip(*(cells[column][1:] for column in fitted), strict=True):
+            table.add_row(*map(Text, row))
+        yield table
+
+
+def _fit(widths: dict[str, int], screen: int) -> dict[str, int]:
+    """Return the columns that fit and their widths: the camera's shrinks first, and again at last."""
+    fitted = dict(widths)
+    for column in LEFT_OUT:
+        if _room(fitted, screen) >= min(SHORT_NAME, fitted["camera"]):
+            break
+        del fitted[column]
+    fitted["camera"] = max(1, min(fitted["camera"], _room(fitted, screen)))
+    return fitted
+
+
+def _room(widths: Mapping[str, int], screen: int) -> int:
+    """Return how wide the column of the camera may be beside all others."""
+    return screen - sum(width + GAP for column, width in widths.items() if column != "camera")
 
 
 def _row(event: Event) -> tuple[str, ...]:

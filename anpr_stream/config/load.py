@@ -11,6 +11,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from anpr_stream.config.address import hide_password
+from anpr_stream.config.checks import outside_faults
 from anpr_stream.config.document import Document, Fault, KeyPath, parse_document, path_text
 from anpr_stream.config.schema import Settings
 from anpr_stream.config.section import Section
@@ -60,6 +62,8 @@ def parse_settings(
         settings = Settings.model_validate(document.data)
     except ValidationError as error:
         faults.update(_faults(document, error))
+    for path, message in outside_faults(document.data):
+        faults.add(Fault(document.line_of(path), path_text(path), message))
     if faults or settings is None:
         lines = (_line(name, fault) for fault in sorted(faults))
         raise ConfigError("\n".join(lines), "config-invalid")
@@ -113,7 +117,8 @@ def _message(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
     )
     if is_secret or not isinstance(value, str | int | float) or "@" in str(value):
         return message
-    return f"{message}, not {value!r}"
+    shown = hide_password(value) if isinstance(value, str) else value
+    return f"{message}, not {shown!r}"
 
 
 def _suggestion(key: str, parent: KeyPath) -> str:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import yaml
 from pydantic import ValidationError
 
+from anpr_stream.config.formats import format_files, format_names
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import ConfigError
 from anpr_stream.plates.patterns import Shape, compile_pattern
@@ -30,7 +31,6 @@ from anpr_stream.types import ALPHABET, FloatArray
 UNKNOWN = math.log(0.03)
 """Log prior of a text without a format; the commonest format of a country has 0."""
 RARE = math.log(0.15)
-GROUPS = "groups.yaml"
 _FLOOR = 1e-6
 """No character is impossible to a reader, so that a format may overrule it."""
 
@@ -223,8 +223,8 @@ def _padded(rows: Iterable[list[int]], filler: int) -> npt.NDArray[np.intp]:
 
 @lru_cache(maxsize=8)
 def _load(names: tuple[str, ...] | None, folder: Path) -> FormatSet:
-    files = {path.stem: path for path in _files(folder)}
-    wanted = list(files) if names is None else list(_countries(names, files, folder))
+    files = format_files(folder)
+    wanted = list(files) if names is None else list(_countries(names, folder))
     return FormatSet(tuple(known for country in wanted for known in _read(files[country])))
 
 
@@ -241,14 +241,8 @@ def load_formats(names: Sequence[str] | None = None, folder: Path | None = None)
     return _load(None if names is None else tuple(names), folder or packaged("configs") / "formats")
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.yaml") if path.name != GROUPS)
-
-
-def _countries(names: Sequence[str], files: Iterable[str], folder: Path) -> dict[str, None]:
-    groups = folder / GROUPS
-    members: dict[str, list[str]] = yaml.safe_load(groups.read_text("utf-8")) if groups.is_file() else {}
-    known = {**{country: [country] for country in files}, **members}
+def _countries(names: Sequence[str], folder: Path) -> dict[str, None]:
+    known = format_names(folder)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from anpr_stream.config.address import hide_password
 from anpr_stream.errors import SourceError
 from anpr_stream.sources.gst_runtime import Gst
 from anpr_stream.sources.locate import Address, Kind
@@ -85,7 +86,7 @@ class BusReader:
         known = self._known(error)
         if known:
             return known
-        told = f"{error.message.rstrip('.')} ({detail})"
+        told = f"{error.message.rstrip('.')} ({hide_password(detail)})"
         if not self._is_network(error):
             return "source-broken", f"cannot be played: {told}"
         slug, what = why_unreachable(self._address.host, self._address.port)

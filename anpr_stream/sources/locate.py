@@ -9,15 +9,15 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from anpr_stream.config.address import PORTS, address_fault, hide_password, is_device, is_live
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
 CLIPS = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),
     *(".vob", ".flv", ".wmv", ".asf", ".ogv", ".dav", ".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265"),
 )
-PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
 class Kind(Enum):
@@ -48,7 +48,7 @@ class Address:
 
     kind: Kind
     shown: str
-    target: str = ""
+    target: str = field(default="", repr=False)
     host: str = ""
     port: int = 0
     user: str | None = None
@@ -61,27 +61,29 @@ class Address:
         return self.kind not in (Kind.CLIPS, Kind.PICTURES)
 
 
-def locate(text: str, settings: SourceSettings) -> Address:
+def locate(text: str, settings: SourceSettings, rather: Kind = Kind.CLIPS) -> Address:
     """Take a source's text apart.
+
+    Args:
+        text: what the user wrote.
+        settings: user and password that are not in a URL.
+        rather: what is taken of folders and patterns that hold both, `CLIPS` or `PICTURES`.
 
     Raises:
         SourceError: nothing is there, or the text means nothing.
     """
     scheme, has_scheme, rest = text.partition(":")
+    if fault := address_fault(text):
+        raise SourceError(f"{hide_password(text)} {fault}", "source-url")
     if has_scheme and scheme == "test":
         return Address(Kind.TEST, text, rest)
     if has_scheme and scheme == "usb":
-        return _usb(text, rest)
-    if text.startswith("/dev/"):
+        return Address(Kind.USB, text, f"/dev/video{rest}")
+    if is_device(text):
         return Address(Kind.USB, text, text)
-    if "://" in text and scheme.lower() != "file":
+    if is_live(text):
         return _url(text, settings)
-    return _local(unquote(urlsplit(text).path) if "://" in text else text)
-
-
-def hide_password(text: str) -> str:
-    """Put `***` in the place of a URL's password."""
-    return re.sub(r"(?<=://)([^/@\s:]*):[^/\s]*@", r"\1:***@", text)
+    return _local(unquote(urlsplit(text).path) if "://" in text else text, rather)
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -90,33 +92,17 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]
 
 
-def _usb(text: str, number: str) -> Address:
-    if not number.isdecimal():
-        raise SourceError(f"{text}: a USB camera is usb:0, usb:1, ... or /dev/videoN", "source-url")
-    return Address(Kind.USB, text, f"/dev/video{number}")
-
-
 def _url(text: str, settings: SourceSettings) -> Address:
-    shown = hide_password(text)
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise SourceError(f"{shown} is no valid URL: {error}", "source-url") from None
+    parts = urlsplit(text)
     scheme = parts.scheme.lower()
-    if scheme not in PORTS:
-        known = ", ".join(f"{known}://" for known in PORTS)
-        raise SourceError(f"{shown}: {scheme}:// is not known; {known} and file paths are", "source-url")
-    if not parts.hostname:
-        raise SourceError(f"{shown} names no host", "source-url")
     kind = Kind.RTSP if scheme.startswith("rtsp") else Kind.HTTP
     where = parts.netloc.rpartition("@")[2]
     address = Address(
         kind,
-        shown,
+        hide_password(text),
         urlunsplit((scheme, where, parts.path, parts.query, "")),
-        parts.hostname,
-        port or PORTS[scheme],
+        parts.hostname or "",
+        parts.port or PORTS[scheme],
     )
     return _with_credentials(address, parts.username, parts.password, settings)
 
@@ -133,23 +119,27 @@ def _with_credentials(
     )
 
 
-def _local(text: str) -> Address:
-    path = Path(text).expanduser()
+def _local(text: str, rather: Kind) -> Address:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise SourceError(f"{text} does not exist: ~ names nobody's folder here", "source-missing") from None
     try:
         if path.is_dir():
-            return _several(text, [child for child in path.iterdir() if child.is_file()])
+            return _several(text, [child for child in path.iterdir() if child.is_file()], rather)
         if not path.exists() and glob.has_magic(text):
-            return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)])
-    except PermissionError:
-        raise _denied(path) from None
+            return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)], rather)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     kind = Kind.PICTURES if path.suffix.lower() in PICTURES else Kind.CLIPS
     return Address(kind, text, paths=(check_file(path),))
 
 
-def _several(text: str, found: list[Path]) -> Address:
+def _several(text: str, found: list[Path], rather: Kind) -> Address:
     ordered = sorted(found, key=natural_key)
-    for kind, suffixes in ((Kind.CLIPS, CLIPS), (Kind.PICTURES, PICTURES)):
-        paths = tuple(path for path in ordered if path.suffix.lower() in suffixes)
+    suffixes = {Kind.CLIPS: CLIPS, Kind.PICTURES: PICTURES}
+    for kind in sorted(suffixes, key=lambda kind: kind is not rather):
+        paths = tuple(path for path in ordered if path.suffix.lower() in suffixes[kind])
         if paths:
             return Address(kind, text, paths=paths)
     raise SourceError(f"{text} holds no video and no picture", "source-missing")
@@ -168,12 +158,12 @@ def check_file(path: Path) -> Path:
         with path.open("rb") as file:
             if not file.read(1):
                 raise SourceError(f"{path} is empty", "source-empty")
-    except PermissionError:
-        raise _denied(path) from None
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}", "source-permission") from None
+        raise _unreadable(path, error) from None
     return path
 
 
-def _denied(path: Path) -> SourceError:
-    return SourceError(f"{path} may not be read: check its permissions", "source-permission")
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    if isinstance(error, PermissionError):
+        return SourceError(f"{path} may not be read: check its permissions", "source-permission")
+    return SourceError(f"{path} cannot be read: {error.strerror}", "source-permission")

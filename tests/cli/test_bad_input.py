@@ -1,6 +1,7 @@
 """What users get wrong, each through the real command line: one clear line and an exit code."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from tests.cli.command import Command, in_own_process
+from tests.cli.command import PROGRAM, ROOT, Answer, Command, in_own_process
 from tests.media import render
 from tests.rtsp_camera import Camera
 from tests.stubs import TEXT, scene
@@ -130,10 +131,20 @@ def test_a_picture_that_is_none_gives_a_line_and_the_others_are_read(
         ("gopher://camera/1", "gopher:// is not known"),
         ("rtsp://", "names no host"),
         ("rtsp://host:port/x", "is no valid URL"),
+        ("rtsp://[fe80::1/stream", "is no valid URL"),
+        ("~nobody-of-this-name/clip.mp4", "does not exist"),
+        ("a" * 300, "File name too long"),
     ],
 )
 def test_a_wrong_url(anpr_stream: Command, stubs: Path, url: str, text: str) -> None:
     assert anpr_stream("run", url, "-c", stubs).is_one_line_error(66, text)
+
+
+def test_a_name_in_latin_1_and_an_empty_one(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
+    latin = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+    Path(latin).write_bytes(b"x")
+    assert anpr_stream("run", latin, "-c", stubs).is_one_line_error(2, "this name is not UTF-8")
+    assert anpr_stream("bench", "", "-c", stubs).is_one_line_error(2, "SOURCE '': ")
 
 
 def test_a_camera_that_refuses_is_tried_until_the_end_and_says_why(stubs: Path) -> None:
@@ -150,6 +161,19 @@ def test_a_wrong_password_is_told_and_never_shown(stubs: Path) -> None:
     assert "wrong-secret" not in answer.err + answer.out
 
 
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("rtsp://me:very/secret@127.0.0.1/1", "rtsp://me:***@127.0.0.1/1 is no valid URL: write %2F for /"),
+        ("http://127.0.0.1:1/video.cgi?user=me&pwd=secret", "pwd=*** refuses the connection"),
+    ],
+)
+def test_a_password_in_a_url_is_never_shown(stubs: Path, url: str, text: str) -> None:
+    answer = in_own_process("run", url, "-c", stubs, "--max-duration", "10")
+    assert answer.is_one_line_error(66, text)
+    assert "secret" not in answer.err + answer.out
+
+
 @pytest.mark.parametrize("option", ["-o", "--annotate"])
 def test_an_output_that_cannot_be_written(
     anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path, option: str
@@ -162,6 +186,28 @@ def test_an_output_that_cannot_be_written(
 def test_a_full_disk_under_the_events(anpr_stream: Command, clip: Path, stubs: Path) -> None:
     answer = anpr_stream("run", clip, "-c", stubs, "-o", "/dev/full")
     assert answer.is_one_line_error(73, "/dev/full: cannot write events: No space left on device")
+
+
+@pytest.mark.parametrize("arguments", [["run", "CLIP"], ["read", "PICTURE"], ["read", "PICTURE", "--table"]])
+def test_a_full_disk_under_standard_output(
+    clip: Path, stubs: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "gate.png"), scene(20))
+    places = {"CLIP": str(clip), "PICTURE": str(tmp_path / "gate.png")}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, *(places.get(argument, argument) for argument in arguments), "-c", str(stubs)],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    answer = Answer(done.returncode, "", done.stderr)
+    assert answer.is_one_line_error(73, "standard output: cannot write")
+    assert "Exception ignored" not in answer.err
 
 
 def test_a_full_disk_under_the_video(anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path) -> None:

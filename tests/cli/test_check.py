@@ -27,7 +27,8 @@ def test_a_wrong_file_gives_every_fault_and_exit_code_78(tmp_path: Path) -> None
 def test_an_unknown_plate_format_is_a_fault(anpr_stream: Command, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("cameras: {gate: {url: a.mp4, formats: [tw, atlantis]}}\n")
-    assert anpr_stream("check", path).is_one_line_error(78, "no plate format called atlantis")
+    answer = anpr_stream("check", path)
+    assert answer.is_one_line_error(78, f"{path}:1: cameras.gate.formats[1]: no plate format called atlantis")
 
 
 def test_a_missing_file_is_told_in_one_line(anpr_stream: Command, tmp_path: Path) -> None:

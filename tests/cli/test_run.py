@@ -123,6 +123,23 @@ def test_what_only_the_daemon_serves_is_said(
     assert "are for 'anpr-stream serve'" in answer.err
 
 
+@pytest.mark.parametrize("command", [["run"], ["bench", "--frames", "20"], ["doctor"]])
+def test_a_source_takes_the_place_of_cameras_that_lists_and_outputs_name(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path, command: list[str]
+) -> None:
+    config = tmp_path / "gate.yaml"
+    zone = "{name: ramp, polygon: [[0, 0], [1, 0], [1, 1]]}"
+    config.write_text(
+        stubs.read_text()
+        + f"cameras: {{gate: {{url: 'rtsp://gate/1', tracking: {{places: {{zones: [{zone}]}}}}}}}}\n"
+        "lists: [{name: staff, cameras: [gate], zones: [ramp]}]\n"
+        "outputs: [{type: webhook, name: hook, url: 'http://127.0.0.1:1', cameras: [gate]}]\n"
+    )
+    answer = anpr_stream(*command, clip, "-c", config)
+    assert "Traceback" not in answer.err
+    assert answer.exit_code == 0 or (command == ["doctor"] and "source: 640x360" in answer.out)
+
+
 def test_a_scene_without_plates_gives_nothing(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
     answer = anpr_stream("run", write_clip(tmp_path / "empty.mp4", plate=False), "-c", stubs)
     assert (answer.exit_code, answer.out) == (0, "")

@@ -87,6 +87,61 @@ def test_a_fault_above_the_cameras_is_told_once_not_for_each_camera() -> None:
     ]
 
 
+def test_formats_and_addresses_are_faults_with_file_line_and_path_like_all_others() -> None:
+    lines = [
+        "formats: [tw, twx]",
+        "flow: {frames_waiting: 0}",
+        "cameras:",
+        "  gate:",
+        "    url: rtp://gate/1",
+        "    formats:",
+        "    - yy",
+        "  yard: {url: 'usb:front'}",
+        "  door:",
+        "    url: 'rtsp://me:pass/word@door/1'",
+        "  clips:",
+        "    url: clips/*.mp4",
+        "    source: {main_url: 'rtsp://large/1'}",
+        "  street:",
+        "    url: rtsp://street/1",
+        "    source: {main_url: 'gopher://street/2'}",
+        "  lane:",
+        "    url: rtsp://lane/1",
+        "    source: {main_url: lane.mp4}",
+        "  right:",
+        "    url: rtsp://right/1",
+        "    formats: [tw, eu]",
+        "    source: {main_url: 'https://right/2'}",
+    ]
+    found = faults_of("\n".join(lines))
+    assert found[0] == "a.yaml:1: formats[1]: no plate format called twx; did you mean 'tw'?"
+    assert found[1].startswith("a.yaml:2: flow.frames_waiting: ")
+    assert found[2].startswith(
+        "a.yaml:5: cameras.gate.url: cannot be opened: rtp:// is not known; did you mean rtsp"
+    )
+    assert found[3].startswith("a.yaml:7: cameras.gate.formats[0]: no plate format called yy; known are ")
+    assert found[4].startswith("a.yaml:8: cameras.yard.url: is no device: a USB camera is usb:0")
+    assert found[5].startswith("a.yaml:10: cameras.door.url: is no valid URL: write %2F for /")
+    assert "pass/word" not in found[5]
+    assert found[6].startswith("a.yaml:13: cameras.clips.source.main_url: 'clips' is a recording")
+    assert found[7].startswith(
+        "a.yaml:16: cameras.street.source.main_url: cannot be opened: gopher:// is not"
+    )
+    assert found[8:] == ["a.yaml:19: cameras.lane.source.main_url: is no live camera"]
+
+
+def test_a_main_url_above_the_cameras_is_told_where_it_stands() -> None:
+    shared = "source: {main_url: 'rtsp://large/1'}\ncameras:\n  a: {url: a.mp4%s}\n"
+    (fault,) = faults_of(shared % "")
+    assert fault.startswith("a.yaml:1: source.main_url: 'a' is a recording")
+    assert parse_settings(shared % ", source: {main_url: null}", "a.yaml").cameras
+
+
+def test_a_password_among_a_urls_values_is_never_shown() -> None:
+    (fault,) = faults_of("flow: {frames_waiting: 'http://cam/v?user=me&pwd=geheim'}")
+    assert fault.endswith("not 'http://cam/v?user=me&pwd=***'")
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

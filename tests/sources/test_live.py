@@ -255,6 +255,8 @@ class MjpegCamera(BaseHTTPRequestHandler):
     """An old network camera: pictures one after the other, behind basic authentication."""
 
     def do_GET(self) -> None:
+        if self.path.startswith("/unchanged"):
+            return self.send_error(304)
         if self.path != "/mjpg":
             return self.send_error(404)
         if self.headers.get("Authorization") != "Basic YW5uYTpnZWhlaW0=":
@@ -295,6 +297,12 @@ def test_http_cameras_send_jpegs(mjpeg: str) -> None:
         probe(f"http://anna:wrong@{mjpeg}/mjpg", settings())
     with pytest.raises(SourceError, match="404"):
         probe(f"http://anna:geheim@{mjpeg}/other", settings())
+
+
+def test_a_password_among_the_urls_values_is_not_shown_by_gstreamers_own_words(mjpeg: str) -> None:
+    with pytest.raises(SourceError, match=r"Not Modified.*pwd=\*\*\*") as caught:
+        probe(f"http://{mjpeg}/unchanged?user=anna&pwd=geheim", settings())
+    assert "geheim" not in caught.value.message
 
 
 def test_an_http_camera_that_ends_is_asked_again(mjpeg: str) -> None:

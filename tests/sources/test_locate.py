@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from pydantic import SecretStr
 
+from anpr_stream.config.address import hide_password
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
-from anpr_stream.sources.locate import Kind, check_file, hide_password, locate, natural_key
+from anpr_stream.sources.locate import Kind, check_file, locate, natural_key
 
 PLAIN = SourceSettings()
 
@@ -69,14 +71,61 @@ def test_passwords_are_never_shown(word: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://cam/v.cgi?user=anna&pwd=geheim&fps=5", "http://cam/v.cgi?user=anna&pwd=***&fps=5"),
+        ("http://cam/v.cgi?loginuse=anna&loginpas=ge#heim", "http://cam/v.cgi?loginuse=anna&loginpas=***"),
+        ("http://cam/v?Password=geheim&PASS=geheim", "http://cam/v?Password=***&PASS=***"),
+        ("http://cam/v?passwd=geheim;x", "http://cam/v?passwd=***"),
+        ("http://cam/v?access_token=geheim", "http://cam/v?access_token=***"),
+        ("rtsp://cam/user=anna&password=geheim&channel=1", "rtsp://cam/user=anna&password=***&channel=1"),
+        ("http://anna:geheim@cam/v?pwd=geheim", "http://anna:***@cam/v?pwd=***"),
+        ("http://cam:8080/v?size=640x360&compass=1", "http://cam:8080/v?size=640x360&compass=***"),
+    ],
+)
+def test_passwords_among_a_urls_values_are_never_shown(url: str, shown: str) -> None:
+    address = locate(url, PLAIN)
+    assert address.shown == shown
+    assert "geheim" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://anna:ge/heim@cam/1", "rtsp://anna:***@cam/1"),
+        ("rtsp://anna:ge#heim@cam/1", "rtsp://anna:***@cam/1"),
+        ("rtsp://anna:ge?heim@cam/1", "rtsp://anna:***@cam/1"),
+        ("rtsp://anna:12/34@cam/1", "rtsp://anna:***@cam/1"),
+        ("rtsp://anna:g@e/heim@cam/1", "rtsp://anna:***@cam/1"),
+        ("rtsp://anna:ge heim/1@cam/1", "rtsp://anna:***@cam/1"),
+    ],
+)
+def test_a_password_that_seems_to_end_the_host_is_refused_and_never_shown(url: str, shown: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        locate(url, PLAIN)
+    assert caught.value.message.startswith(f"{shown} is no valid URL: write %2F for /, %3F for ?, %23 for #")
+    assert caught.value.reason_slug == "source-url"
+
+
+def test_an_at_sign_behind_a_host_without_a_port_is_no_password() -> None:
+    assert locate("http://cam/v?mail=a@b", PLAIN).host == "cam"
+    assert locate("rtsp://[fe80::1]/a@b", PLAIN).host == "fe80::1"
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("ftp://cam/x", "ftp:// is not known"),
         ("rtsp:///x", "names no host"),
         ("rtsp://cam:port/x", "is no valid URL"),
         ("rtsp://anna:geheim@cam:99999/x", r"rtsp://anna:\*\*\*@cam:99999/x is no valid URL"),
+        ("rtsp://anna:geheim@[fe80::1/x", r"rtsp://anna:\*\*\*@\[fe80::1/x is no valid URL: is the host"),
         ("usb:front", r"a USB camera is usb:0"),
         ("nowhere.mp4", "does not exist"),
+        ("/dev/shm/nowhere.mp4", "does not exist"),
+        ("~nobody-of-this-name/a.mp4", "a.mp4 does not exist: ~ names nobody's folder"),
+        ("a" * 300, "cannot be read: File name too long"),
+        ("/".join(["a" * 200] * 30), "cannot be read: File name too long"),
         ("no*where/*.mp4", "holds no video and no picture"),
     ],
 )
@@ -91,6 +140,22 @@ def test_a_folder_plays_its_clips_in_natural_order(tmp_path: Path) -> None:
     assert address.kind is Kind.CLIPS
     assert [path.name for path in address.paths] == ["Clip1.MP4", "clip2.mp4", "clip10.mp4"]
     assert not address.is_live
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no RAM disk under /dev")
+def test_a_file_on_a_ram_disk_is_no_usb_camera() -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        touch(Path(folder), "clip.mp4")
+        for text in (folder, f"{folder}/clip.mp4", f"{folder}/*.mp4"):
+            address = locate(text, PLAIN)
+            assert (address.kind, address.paths) == (Kind.CLIPS, (Path(folder) / "clip.mp4",))
+
+
+@pytest.mark.parametrize("pattern", ["", "*"])
+def test_pictures_may_count_more_than_clips(tmp_path: Path, pattern: str) -> None:
+    touch(tmp_path, "video.mp4", "1.jpg", "2.JFIF")
+    address = locate(str(tmp_path / pattern), PLAIN, Kind.PICTURES)
+    assert (address.kind, [path.name for path in address.paths]) == (Kind.PICTURES, ["1.jpg", "2.JFIF"])
 
 
 def test_patterns_choose(tmp_path: Path) -> None:
