@@ -72,7 +72,8 @@ def _url_fault(text: str) -> str | None:
 def _has_split_password(text: str) -> bool:
     """Tell whether a password may hold the character at which the host seems to end.
 
-    `rtsp://admin:12/34@camera` would mean port 12 of a host named `admin`.
+    `rtsp://admin:12/34@camera` would mean port 12 of a host named `admin`. With a dot it is a host's name.
     """
     login, _, behind = re.sub(r"[/?#]", "\n", text.partition("://")[2], count=1).partition("\n")
-    return ":" in re.sub(r"\[.*?\]", "", login) and "@" in behind
+    name, colon, _ = re.sub(r"\[.*?\]", "", login).partition(":")
+    return bool(name and colon) and "." not in name and "@" in behind

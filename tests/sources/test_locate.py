@@ -107,6 +107,12 @@ def test_a_password_that_seems_to_end_the_host_is_refused_and_never_shown(url: s
     assert caught.value.reason_slug == "source-url"
 
 
+@pytest.mark.parametrize("host", ["192.168.1.10", "cam.example.org", "[fe80::1]"])
+def test_an_at_sign_behind_a_host_with_a_port_is_no_password(host: str) -> None:
+    address = locate(f"rtsp://{host}:8554/live@2", PLAIN)
+    assert (address.host, address.port) == (host.strip("[]"), 8554)
+
+
 def test_an_at_sign_behind_a_host_without_a_port_is_no_password() -> None:
     assert locate("http://cam/v?mail=a@b", PLAIN).host == "cam"
     assert locate("rtsp://[fe80::1]/a@b", PLAIN).host == "fe80::1"
