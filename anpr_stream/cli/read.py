@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from anpr_stream.cli.options import Backend, Config, Reader, settings_from
+from anpr_stream.cli.overwriting import refuse_overwriting
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import SinkError, SourceError, reason_of
 from anpr_stream.pipeline.annotate import draw
@@ -47,6 +48,8 @@ def read(
     """
     settings = settings_from(config, {"inference.backend": backend, "reader.reader": reader})
     settings = for_pictures(settings)
+    if annotate is not None:
+        _keep_pictures(images, settings, annotate)
     with load_networks(settings) as networks:
         answers = _answers(images, networks, settings, annotate)
         is_failed = _print_table(answers) if table else _print_json(answers)
@@ -55,6 +58,17 @@ def read(
 
 
 Answer = dict[str, Any]
+
+
+def _keep_pictures(images: Sequence[str], settings: Settings, annotate: Path) -> None:
+    """Refuse a folder that holds one of the pictures: what is written there has their names."""
+    try:
+        present = list(annotate.iterdir()) if annotate.is_dir() else []
+    except OSError as error:
+        raise SinkError(f"{annotate}: cannot be looked into: {reason_of(error)}", "picture-write") from error
+    refuse_overwriting(
+        [("--annotate", path) for path in present], [(image, settings.source) for image in images]
+    )
 
 
 def _answers(
