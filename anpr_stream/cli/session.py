@@ -105,11 +105,13 @@ class Session:
         for name, camera in cameras.items():
             pipeline.start(name, camera, _Observer(recordings.get(name), annotator))
         self._wait(pipeline, recordings, has_live=len(recordings) < len(cameras))
+        statuses = pipeline.statuses()
         for name in cameras:
             self._finish(pipeline, name)
         for name, recording in recordings.items():
             if recording.frames:
-                self._messages.print(f"{name}: {recording.summary()}", markup=False)
+                told = f"{name}: {recording.summary()}{_losses(statuses[name])}"
+                self._messages.print(told, markup=False)
 
     def _wait(self, pipeline: Pipeline, recordings: Mapping[str, RecordingProgress], has_live: bool) -> None:
         """Show how it goes until all cameras have ended; a live one's longest duration is by the clock."""
@@ -186,6 +188,12 @@ class _Observer:
             self._progress.see(frame)
         if self._annotator is not None:
             self._annotator(frame, marks(frame))
+
+
+def _losses(status: CameraStatus) -> str:
+    """Return what of a recording was not played, with the last reason; nothing where all was."""
+    lost = [f"{count} {kind}" for kind, count in status.source.dropped.items()]
+    return f"; lost: {', '.join(lost)} ({status.source.reason})" if lost else ""
 
 
 def _is_live(camera: Camera) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anpr_stream.config.source import SourceSettings
-from anpr_stream.errors import SourceError
+from anpr_stream.errors import AnprError, SourceError, program_fault
 from anpr_stream.sources.meter import MeteredSource
 from anpr_stream.sources.playlist import Placement, StreamTime, Timeline
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
@@ -45,13 +45,13 @@ class RecordingSource(MeteredSource):
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames of all clips; see `Source`."""
-        failed: list[SourceError] = []
+        failed: list[AnprError] = []
         for clip in self._clips:
             try:
                 yield from self._clip(clip)
-            except SourceError as error:
-                failed.append(error)
-                self._skip(error)
+            except Exception as error:  # noqa: BLE001 - told; the other clips are still played
+                failed.append(_told(clip, error))
+                self._skip(failed[-1])
             if self._closed.is_set():
                 return
         if len(failed) == len(self._clips):
@@ -59,7 +59,7 @@ class RecordingSource(MeteredSource):
             raise failed[0]
         self._meter.change(SourceState.ENDED, self._note)
 
-    def _skip(self, error: SourceError) -> None:
+    def _skip(self, error: AnprError) -> None:
         log.warning("%s", error)
         self._note = error.message
         self._meter.dropped("unplayable_clip")
@@ -89,10 +89,10 @@ class RecordingSource(MeteredSource):
             return
         except EndOfStream:
             pass
-        except SourceError as error:
+        except Exception as error:
             if last_s is None:
                 raise
-            self._note = f"{error.message}; played up to there"
+            self._note = f"{_told(clip, error).message}; played up to there"
         if last_s is None:
             raise SourceError(f"{clip} holds no picture", "source-no-video")
         self._end(clip, session.info(), last_s)
@@ -138,3 +138,11 @@ class RecordingSource(MeteredSource):
             log.warning("%s", self._note)
             self._meter.dropped("cut_off", max(1, round(missing_s * info.fps)))
         self._timeline.end(played_s)
+
+
+def _told(clip: Path, error: Exception) -> AnprError:
+    """Return what is told of a clip's error, be it one that nobody expected."""
+    if isinstance(error, AnprError):
+        return error
+    log.error("%s", clip, exc_info=error)
+    return program_fault(str(clip), error)
