@@ -76,7 +76,8 @@ class Session:
         if self._visits is not None:
             width = None if sys.stdout.isatty() else PIPED_WIDTH
             Console(width=width).print(self._visits.table())
-        return self._stopping.exit_code or self._report()
+        failed = self._report()
+        return self._stopping.exit_code or failed
 
     def _sinks(self) -> list[Sink]:
         sinks: list[Sink] = [file_sink(file) for file in self._settings.files]
@@ -171,6 +172,7 @@ class Session:
         self._has_lost_output = True
 
     def _report(self) -> int:
+        """Print all errors; return the exit code of the first, 0 without one."""
         for error in self._errors:
             sys.stderr.write(f"anpr-stream: {error}\n")
         return self._errors[0].exit_code if self._errors else 0

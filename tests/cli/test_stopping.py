@@ -40,6 +40,21 @@ def test_a_signal_while_a_recording_is_measured_ends_the_run(
     assert "45 frames" not in answer.err
 
 
+@pytest.mark.usefixtures("terminal")
+def test_errors_before_a_signal_are_still_told(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(url: str, settings: SourceSettings) -> SourceInfo:
+        if url == str(clip):
+            signal.raise_signal(signal.SIGINT)
+        return sources.probe(url, settings)
+
+    monkeypatch.setattr(session, "probe", interrupted)
+    answer = anpr_stream("run", tmp_path / "none.mp4", clip, "-c", stubs)
+    assert answer.exit_code == 128 + signal.SIGINT
+    assert "none.mp4 does not exist" in answer.err
+
+
 class InterruptedLock:
     """A lock of the main thread's that a signal meets while it is held."""
 
