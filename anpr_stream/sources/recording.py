@@ -9,7 +9,7 @@ from pathlib import Path
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import AnprError, SourceError, program_fault
 from anpr_stream.sources.meter import MeteredSource
-from anpr_stream.sources.playlist import Placement, StreamTime, Timeline
+from anpr_stream.sources.playlist import LEAST_STEP_S, Placement, StreamTime, Timeline
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
 from anpr_stream.types import Frame, SourceState
 
@@ -75,13 +75,17 @@ class RecordingSource(MeteredSource):
         placement: Placement | None = None
         stream_time = StreamTime(self._settings.jump_s)
         last_s: float | None = None
+        interval_s = LEAST_STEP_S
         try:
             while not self._closed.is_set():
                 picture = session.pull(POLL_S)
                 if picture is None:
                     continue
                 placement = placement or self._begin(clip, session.info())
-                last_s, is_break = stream_time.next(picture.running_s)
+                time_s, is_break = stream_time.next(picture.running_s)
+                if last_s is not None and not is_break:
+                    interval_s = time_s - last_s
+                last_s = time_s
                 self._breaks += is_break
                 if self._index % self._settings.every == 0:
                     yield self._frame(picture, placement, last_s)
@@ -95,7 +99,7 @@ class RecordingSource(MeteredSource):
             self._note = f"{_told(clip, error).message}; played up to there"
         if last_s is None:
             raise SourceError(f"{clip} holds no picture", "source-no-video")
-        self._end(clip, session.info(), last_s)
+        self._end(clip, session.info(), last_s, interval_s)
 
     def _frame(self, picture: Picture, placement: Placement, time_s: float) -> Frame:
         self._meter.frame()
@@ -129,10 +133,11 @@ class RecordingSource(MeteredSource):
             log.info("%s: %s", self._name, GUESSED)
         return first_utc_s
 
-    def _end(self, clip: Path, info: StreamInfo, last_s: float) -> None:
-        interval_s = 1 / info.fps if info.fps else 0.0
-        played_s = last_s + interval_s
-        missing_s = (info.duration_s or 0.0) - played_s
+    def _end(self, clip: Path, info: StreamInfo, last_s: float, interval_s: float) -> None:
+        """End a clip after its last picture, which lasts as long as the one before it if none tells."""
+        played_s = last_s + (1 / info.fps if info.fps else interval_s)
+        told_s = info.duration_s if info.video_end_s is None else info.video_end_s
+        missing_s = (told_s or 0.0) - played_s
         if missing_s > CUT_SHORT_S:
             self._note = f"{clip} is cut off: it ends {missing_s:.1f} s before its header says"
             log.warning("%s", self._note)

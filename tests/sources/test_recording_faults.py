@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,28 @@ def test_every_nth_counts_over_the_whole_drive(tmp_path: Path) -> None:
     for order in range(3):
         render(tmp_path / f"{order}.avi", "mjpeg", frames=5, first=5 * order)
     assert [number_in(frame) for frame in drive(tmp_path, every=4)] == [0, 4, 8, 12]
+
+
+def test_times_rise_from_clip_to_clip_at_a_variable_rate(tmp_path: Path) -> None:
+    for order in range(3):
+        render(tmp_path / f"{order}.mkv", fps=0, times_s=[0.0, 0.1, 0.15], first=3 * order)
+    frames = drive(tmp_path)
+    assert [number_in(frame) for frame in frames] == list(range(9))
+    steps_s = [later.pts_s - sooner.pts_s for sooner, later in pairwise(frames)]
+    assert steps_s == pytest.approx([0.1, 0.05] + 2 * [0.05, 0.1, 0.05], abs=0.002)
+
+
+def test_times_rise_over_clips_of_single_pictures(tmp_path: Path) -> None:
+    for order in range(3):
+        render(tmp_path / f"{order}.mkv", fps=0, times_s=[0.0])
+    times_s = [frame.pts_s for frame in drive(tmp_path)]
+    assert times_s == sorted(set(times_s))
+
+
+def test_sound_that_outlasts_the_pictures_is_no_cut(tmp_path: Path) -> None:
+    source = open_source(str(render(tmp_path / "clip.mp4", frames=10, sound=True)), PLAIN, "cam")
+    assert len(list(source.frames())) == 10
+    assert source.status().dropped == {}
 
 
 def test_a_gap_between_clips_cuts_the_drive(tmp_path: Path) -> None:
