@@ -87,7 +87,7 @@ def _answers(
 def _answer(path: Path, networks: Networks, settings: Settings, annotate: Path | None) -> Answer:
     began_s = perf_counter()
     try:
-        frame = picture_frame(path, path.name)
+        frame = picture_frame(path, path.name, rotate=settings.source.rotate)
     except SourceError as error:
         return {"image": str(path), "error": error.message}
     plates = read_picture(frame, networks, settings)
