@@ -40,6 +40,11 @@ class AnprError(Exception):
         return f"{self.message} [{self.reason_slug}]"
 
 
+def program_fault(where: str, error: Exception) -> AnprError:
+    """Return what a user is told of an exception that nobody expected."""
+    return AnprError(f"{where}: fault of the program: {error!r}", "internal")
+
+
 class UsageError(AnprError):
     """A wrong argument on the command line."""
 

@@ -133,6 +133,35 @@ def turn_header(clip: Path, degrees: int) -> Path:
     return clip
 
 
+def stamp(clip: Path, created_s: int) -> Path:
+    """Set an mp4's creation time (ISO 14496-12, 8.2.2: seconds from 1904)."""
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mvhd") + 8
+    data[start : start + 4] = (created_s + 2_082_844_800).to_bytes(4, "big")
+    clip.write_bytes(data)
+    return clip
+
+
+def tag_date(clip: Path, date: str) -> Path:
+    """Write a date as iTunes does into a mov, whose index comes last, in place of its creation time."""
+    day = _box(b"\xa9day", _box(b"data", bytes([0, 0, 0, 1]) + bytes(4) + date.encode()))
+    handler = _box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    tags = _box(b"udta", _box(b"meta", bytes(4) + handler + _box(b"ilst", day)))
+    undated = stamp(clip, -2_082_844_800).read_bytes()
+    data = bytearray(undated.replace(b"udta", b"free"))  # the muxer's own tags would hide these
+    start = data.index(b"moov") - 4
+    size = int.from_bytes(data[start : start + 4], "big") + len(tags)
+    data[start : start + 4] = size.to_bytes(4, "big")
+    brand = data.index(b"ftyp") + 4
+    data[brand : brand + 4] = b"isom"
+    clip.write_bytes(data + tags)
+    return clip
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
 def has_element(name: str) -> bool:
     """Whether an element is installed."""
     return Gst.ElementFactory.find(name) is not None

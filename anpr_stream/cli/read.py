@@ -15,9 +15,10 @@ from rich.table import Table
 
 from anpr_stream.cli.annotated import AnnotatedFolder
 from anpr_stream.cli.options import Backend, Config, Reader, settings_from
+from anpr_stream.cli.overwriting import refuse_overwriting
 from anpr_stream.cli.printing import printing
 from anpr_stream.config.schema import Settings
-from anpr_stream.errors import SinkError, SourceError
+from anpr_stream.errors import SinkError, SourceError, reason_of
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.pictures import PicturePlate, for_pictures, read_picture
 from anpr_stream.sources.locate import Kind, locate
@@ -45,6 +46,8 @@ def read(
     """
     settings = settings_from(config, {"inference.backend": backend, "reader.reader": reader})
     settings = for_pictures(settings)
+    if annotate is not None:
+        _keep_pictures(images, settings, annotate)
     annotated = None if annotate is None else AnnotatedFolder(annotate)
     with load_networks(settings) as networks:
         answers = _answers(images, networks, settings, annotated)
@@ -56,6 +59,16 @@ def read(
 
 
 Answer = dict[str, Any]
+
+
+def _keep_pictures(images: Sequence[str], settings: Settings, annotate: Path) -> None:
+    """Refuse a folder that holds one of the pictures: what is written there has their names."""
+    try:
+        present = list(annotate.iterdir()) if annotate.is_dir() else []
+    except OSError as error:
+        raise SinkError(f"{annotate}: cannot be looked into: {reason_of(error)}", "picture-write") from error
+    sources = [(image, settings.source) for image in images]
+    refuse_overwriting([("--annotate", path) for path in present], sources, Kind.PICTURES)
 
 
 def _answers(
@@ -74,7 +87,7 @@ def _answers(
 def _answer(path: Path, networks: Networks, settings: Settings, annotated: AnnotatedFolder | None) -> Answer:
     began_s = perf_counter()
     try:
-        frame = picture_frame(path, path.name)
+        frame = picture_frame(path, path.name, rotate=settings.source.rotate)
     except SourceError as error:
         return {"image": str(path), "error": error.message}
     plates = read_picture(frame, networks, settings)

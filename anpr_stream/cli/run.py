@@ -19,6 +19,7 @@ from anpr_stream.cli.options import (
     split_names,
     with_sources,
 )
+from anpr_stream.cli.overwriting import refuse_overwriting
 from anpr_stream.cli.session import Session, Wanted
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import UsageError
@@ -79,6 +80,7 @@ def run(
     wanted = Wanted(_form(form, output), output, annotate, snapshots)
     if annotate and len(settings.cameras) > 1:
         raise UsageError("--annotate: one video shows one source; name one")
+    _keep_sources(settings, wanted)
     exit_code = Session(settings, wanted).run()
     if exit_code:
         raise typer.Exit(exit_code)
@@ -90,6 +92,13 @@ def _cameras(settings: Settings, sources: Sequence[str]) -> Settings:
     if not settings.cameras:
         raise UsageError("name a source, or a settings file with cameras (-c)")
     return settings
+
+
+def _keep_sources(settings: Settings, wanted: Wanted) -> None:
+    options = {"--output": wanted.output, "--annotate": wanted.annotate}
+    outputs = [(option, path) for option, path in options.items() if path is not None]
+    outputs += [("files", file.path) for file in settings.files]
+    refuse_overwriting(outputs, [(camera.url, camera.source) for camera in settings.cameras.values()])
 
 
 def _form(form: str | None, output: Path | None) -> str:

@@ -51,8 +51,8 @@ class Session:
         self._wanted = wanted
         self._visits = VisitTable() if wanted.form == "table" else None
         self._errors: list[AnprError] = []
-        self._pipeline: Pipeline | None = None
-        self._is_stopping = False
+        self._stopping = Stopping()
+        self._has_lost_output = False
         self._reasons: dict[str, str] = {}
         self._told: dict[str, tuple[SourceState, str]] = {}
         self._messages = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -63,20 +63,21 @@ class Session:
             self._messages.print(
                 "outputs and lists of the settings are for 'anpr-stream serve'; not used here"
             )
-        with ExitStack() as stack, Stopping(self._stop) as stopping:
+        with ExitStack() as stack, self._stopping:
             delivery = stack.enter_context(Delivery(self._sinks(), self._with_pictures, self._fail))
             annotator = None
             if self._wanted.annotate:
                 annotator = stack.enter_context(Annotator(self._wanted.annotate, self._fail))
             networks = stack.enter_context(load_networks(self._settings))
             networks.warm_up()
-            self._pipeline = stack.enter_context(Pipeline(self._settings, networks, delivery.send))
+            pipeline = stack.enter_context(Pipeline(self._settings, networks, delivery.send))
             for group in self._groups():
-                self._watch(group, annotator)
+                self._watch(pipeline, group, annotator)
         if self._visits is not None:
             width = None if sys.stdout.isatty() else PIPED_WIDTH
             Console(width=width).print(self._visits.table())
-        return stopping.exit_code or self._report()
+        failed = self._report()
+        return self._stopping.exit_code or failed
 
     def _sinks(self) -> list[Sink]:
         sinks: list[Sink] = [file_sink(file) for file in self._settings.files]
@@ -95,22 +96,23 @@ class Session:
         for name, camera in cameras.items():
             yield {name: camera}
 
-    def _watch(self, cameras: dict[str, Camera], annotator: Annotator | None) -> None:
+    def _watch(self, pipeline: Pipeline, cameras: dict[str, Camera], annotator: Annotator | None) -> None:
         """Run a group of cameras to its end, and show it meanwhile."""
-        pipeline = self._pipeline
-        if pipeline is None or self._is_stopping:
-            return
         recordings = {
             name: self._progress(camera) for name, camera in cameras.items() if not _is_live(camera)
         }
+        if self._must_end:
+            return
         for name, camera in cameras.items():
             pipeline.start(name, camera, _Observer(recordings.get(name), annotator))
         self._wait(pipeline, recordings, has_live=len(recordings) < len(cameras))
+        statuses = pipeline.statuses()
         for name in cameras:
             self._finish(pipeline, name)
         for name, recording in recordings.items():
             if recording.frames:
-                self._messages.print(f"{name}: {recording.summary()}", markup=False)
+                told = f"{name}: {recording.summary()}{_losses(statuses[name])}"
+                self._messages.print(told, markup=False)
 
     def _wait(self, pipeline: Pipeline, recordings: Mapping[str, RecordingProgress], has_live: bool) -> None:
         """Show how it goes until all cameras have ended; a live one's longest duration is by the clock."""
@@ -121,7 +123,7 @@ class Session:
                 statuses = pipeline.statuses()
                 display.update(statuses)
                 self._tell_changes(statuses, recordings)
-                if monotonic() > deadline_s:
+                if self._must_end or monotonic() > deadline_s:
                     pipeline.stop_all()
 
     def _tell_changes(self, statuses: Mapping[str, CameraStatus], recordings: Container[str]) -> None:
@@ -145,7 +147,7 @@ class Session:
 
     def _progress(self, camera: Camera) -> RecordingProgress:
         """Find out how long a recording is, where somebody looks."""
-        if not self._messages.is_terminal:
+        if self._must_end or not self._messages.is_terminal:
             return RecordingProgress(None)
         try:
             frames = probe(camera.url, camera.source).frames
@@ -160,16 +162,17 @@ class Session:
         rows = folder.store(event, hide_plate=False, hide_others=False)
         return replace(event, images={role: StoredImage(row.path, row.sha256) for role, row in rows.items()})
 
-    def _stop(self) -> None:
-        self._is_stopping = True
-        if self._pipeline is not None:
-            self._pipeline.stop_all()
+    @property
+    def _must_end(self) -> bool:
+        """Whether a signal came, or an output was lost; asked often, since nobody is called back."""
+        return self._has_lost_output or self._stopping.exit_code != 0
 
     def _fail(self, error: AnprError) -> None:
         self._errors.append(error)
-        self._stop()
+        self._has_lost_output = True
 
     def _report(self) -> int:
+        """Print all errors; return the exit code of the first, 0 without one."""
         for error in self._errors:
             sys.stderr.write(f"anpr-stream: {error}\n")
         return self._errors[0].exit_code if self._errors else 0
@@ -187,6 +190,12 @@ class _Observer:
             self._progress.see(frame)
         if self._annotator is not None:
             self._annotator(frame, marks(frame))
+
+
+def _losses(status: CameraStatus) -> str:
+    """Return what of a recording was not played, with the last reason; nothing where all was."""
+    lost = [f"{count} {kind}" for kind, count in status.source.dropped.items()]
+    return f"; lost: {', '.join(lost)} ({status.source.reason})" if lost else ""
 
 
 def _is_live(camera: Camera) -> bool:

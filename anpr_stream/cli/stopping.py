@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from types import FrameType
 
 
 class Stopping:
-    """Turns the first signal into a call of `stop`; a context manager.
+    """Takes note of the first signal; a context manager.
+
+    A handler runs between any two steps of the main thread, so it does no more: what it called could wait
+    for ever for a lock that the main thread holds.
 
     Attributes:
         exit_code: 128 plus the signal's number, 0 without one.
@@ -16,9 +18,8 @@ class Stopping:
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self.exit_code = 0
-        self._stop = stop
 
     def __enter__(self) -> Stopping:
         self._before = {number: signal.signal(number, self._caught) for number in self.SIGNALS}
@@ -32,4 +33,3 @@ class Stopping:
         self.exit_code = 128 + number
         for each in self.SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        self._stop()

@@ -55,7 +55,7 @@ class SourceSettings(Section):
     decoder and networks wait for each other."""
 
     rotate: Literal["auto", "0", "90", "180", "270"] = "auto"
-    """Clockwise turn of the picture in degrees; `auto` follows the recording's own tag."""
+    """Clockwise turn of the picture in degrees; `auto` follows the recording's or photo's own tag."""
 
     every: int = Field(default=1, ge=1, le=1000)
     """Recordings: look at every Nth frame only. Too high: fast vehicles pass between two frames."""

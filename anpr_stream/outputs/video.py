@@ -24,6 +24,13 @@ ENCODERS = {
 }
 """Descriptions of encoders by element, best first."""
 
+PACKAGES = {
+    "gstreamer1.0-plugins-base": "appsrc videoconvert",
+    "gstreamer1.0-plugins-good": "mp4mux qtmux matroskamux",
+    "gstreamer1.0-plugins-bad": "h264parse",
+}
+"""Debian and Ubuntu packages by the other elements that a video needs."""
+
 WAITING_BYTES = 25_000_000
 """Pictures that may wait for the encoder, four of 1080p; then `write` waits."""
 
@@ -46,13 +53,14 @@ class VideoWriter:
             path: `.mp4`, `.mov` or `.mkv`; an existing file is replaced.
 
         Raises:
-            SinkError: unknown suffix, no encoder, or the file cannot be written.
+            SinkError: unknown suffix, no encoder, another element missing, or the file cannot be written.
         """
         self._path = path
         if path.suffix.lower() not in MUXERS:
             raise SinkError(f"{path}: a video's name ends in {', '.join(MUXERS)}", "video-suffix")
         self._gst = _gstreamer()
         self._encoder = self._find_encoder()
+        self._check_elements()
         self._pipeline: Any = None
         self._input: Any = None
         self._size = (0, 0)
@@ -115,6 +123,15 @@ class VideoWriter:
             "no H.264 encoder for the video: sudo apt install gstreamer1.0-plugins-ugly", "video-encoder"
         )
 
+    def _check_elements(self) -> None:
+        for package, elements in PACKAGES.items():
+            for element in elements.split():
+                if self._gst.ElementFactory.make(element) is None:
+                    raise SinkError(
+                        f"GStreamer's element {element} for the video is missing: sudo apt install {package}",
+                        "video-encoder",
+                    )
+
     def _start(self, image: Image, pts_s: float) -> None:
         self._first_pts_s = pts_s
         height, width = image.shape[:2]
@@ -122,7 +139,7 @@ class VideoWriter:
         caps = (
             f"video/x-raw,format=BGR,width={self._size[0]},height={self._size[1]},framerate={NOMINAL_FPS}/1"
         )
-        self._pipeline = self._gst.parse_launch(
+        self._pipeline = self._launch(
             f"appsrc name=input format=time max-bytes=0 caps={caps}"
             f" ! videoconvert ! video/x-raw,format=I420 ! {self._encoder} ! h264parse"
             f" ! {MUXERS[self._path.suffix.lower()]} ! filesink name=file buffer-mode=unbuffered"
@@ -130,6 +147,14 @@ class VideoWriter:
         self._pipeline.get_by_name("file").set_property("location", str(self._path))
         self._input = self._pipeline.get_by_name("input")
         self._pipeline.set_state(self._gst.State.PLAYING)
+
+    def _launch(self, description: str) -> Any:
+        try:
+            return self._gst.parse_launch(description)
+        except RuntimeError as error:  # GLib.Error, which derives from it
+            raise SinkError(
+                f"{self._path}: GStreamer cannot write videos: {error}", "video-encoder"
+            ) from error
 
     def _raise_error(self, wait_s: float) -> None:
         bus = self._pipeline.get_bus()

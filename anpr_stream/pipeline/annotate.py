@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 
 import cv2
 
-from anpr_stream.errors import AnprError
+from anpr_stream.errors import AnprError, program_fault
 from anpr_stream.outputs.video import VideoWriter
 from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.queues import Channel, Closed
 from anpr_stream.types import Frame, Image
 from anpr_stream.vision.planes import full_bgr
+
+log = logging.getLogger(__name__)
 
 WAITING_FRAMES = 4
 READ_BGR = (80, 200, 60)
@@ -83,11 +86,18 @@ class Annotator:
 
     def _run(self) -> None:
         try:
-            with self._video:
-                for frame, marks in self._channel:
-                    image = full_bgr(frame.planes)
-                    draw(image, marks)
-                    self._video.write(image, frame.pts_s)
+            self._write_all()
         except AnprError as error:
-            self._channel.abandon()
             self._on_error(error)
+        except Exception as error:
+            log.exception("annotated video")
+            self._on_error(program_fault("annotated video", error))
+        finally:
+            self._channel.abandon()  # else a camera would wait for ever for room in it
+
+    def _write_all(self) -> None:
+        with self._video:
+            for frame, marks in self._channel:
+                image = full_bgr(frame.planes)
+                draw(image, marks)
+                self._video.write(image, frame.pts_s)

@@ -11,7 +11,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Protocol
 
-from anpr_stream.errors import AnprError
+from anpr_stream.errors import AnprError, program_fault
 from anpr_stream.interfaces import Clock, Source
 from anpr_stream.metrics import LATENCY_S
 from anpr_stream.pipeline.follower import Follower, Mark
@@ -136,7 +136,7 @@ class CameraRun:
             self._fail(error)
         except Exception as error:
             log.exception("%s", self.name)
-            self._fail(AnprError(f"{self.name}: fault of the program: {error!r}", "internal"))
+            self._fail(program_fault(self.name, error))
 
     def _flow(self, way: Way) -> None:
         if self._stopping.is_set():

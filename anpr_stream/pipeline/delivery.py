@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from threading import Thread
 
-from anpr_stream.errors import AnprError, SinkError
+from anpr_stream.errors import AnprError, SinkError, program_fault
 from anpr_stream.interfaces import Sink
 from anpr_stream.metrics import EVENTS, QUEUE_DEPTH, VISITS_UNREAD
 from anpr_stream.pipeline.queues import Channel, Closed
@@ -77,27 +77,36 @@ class Delivery:
         self.close()
 
     def _run(self) -> None:
-        for event in self._channel:
-            QUEUE_DEPTH.labels("events").set(len(self._channel))
-            self._deliver(event)
-        for sink in list(self._sinks):
-            self._guarded(sink, sink.close)
+        try:
+            for event in self._channel:
+                QUEUE_DEPTH.labels("events").set(len(self._channel))
+                self._deliver(event)
+        finally:
+            self._channel.abandon()  # else a camera would wait for ever for room in it
+            for sink in list(self._sinks):
+                self._guarded(sink, sink.close)
 
     def _deliver(self, event: Event) -> None:
         try:
             event = self._prepare(event)
-        except AnprError as error:
-            log.error("%s", error)
-            self._on_error(error)
+        except Exception as error:  # noqa: BLE001 - told, and the event goes on as it is
+            self._tell(error)
         for sink in list(self._sinks):
             self._guarded(sink, partial(sink.write, event))
 
     def _guarded(self, sink: Sink, act: Callable[[], None]) -> None:
         try:
             act()
-        except AnprError as error:
+        except Exception as error:  # noqa: BLE001 - told, and the others go on
             self._sinks.remove(sink)
-            with suppress(AnprError):
+            with suppress(Exception):
                 sink.close()
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, AnprError):
             log.error("%s", error)
             self._on_error(error)
+        else:
+            log.error("outputs", exc_info=error)
+            self._on_error(program_fault("outputs", error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timezone
 from typing import Any
 
 from anpr_stream.config.address import hide_password
@@ -114,9 +115,22 @@ class BusReader:
     def _read_tags(self, tags: Any) -> None:
         found, date = tags.get_date_time(Gst.TAG_DATE_TIME)
         if found and self.created_utc_s is None and date.has_time():
-            moment = date.to_g_date_time()
-            self.created_utc_s = moment.to_unix() + moment.get_microsecond() / 1e6
+            self.created_utc_s = _unix_s(date)
 
     def _read_status(self, structure: Any) -> None:
         if structure and structure.has_field("http-status-code"):
             self._http_status = structure.get_uint("http-status-code")[1]
+
+
+def _unix_s(date: Any) -> float:
+    """Seconds since the Unix epoch of a GStreamer date with a time; its seconds may be left out."""
+    minute = datetime(
+        date.get_year(),
+        date.get_month(),
+        date.get_day(),
+        date.get_hour(),
+        date.get_minute(),
+        tzinfo=timezone.utc,
+    )
+    seconds = date.get_second() + date.get_microsecond() / 1e6 if date.has_second() else 0.0
+    return minute.timestamp() + seconds - 3600 * float(date.get_time_zone_offset())

@@ -15,7 +15,7 @@ from anpr_stream.errors import SourceError
 from anpr_stream.sources.gst_decoders import choose_decoder
 from anpr_stream.sources.gst_frames import copies
 from anpr_stream.sources.gst_pictures import TIME, PictureMaker, now_s, picture_tail
-from anpr_stream.sources.gst_runtime import SECOND
+from anpr_stream.sources.gst_runtime import NO_TIME, SECOND, Gst
 from anpr_stream.sources.gst_stream import Stream, link_all
 from anpr_stream.sources.locate import Address
 from anpr_stream.sources.session import Picture, StreamInfo
@@ -45,11 +45,22 @@ class Player(Stream):
 
     def info(self) -> StreamInfo:
         """What is known of the stream; complete once a picture was pulled."""
-        duration_s = None
+        duration_s = video_end_s = None
         if not self._address.is_live:
             known, duration = self._pipeline.query_duration(TIME)
             duration_s = duration / SECOND if known and duration > 0 else None
-        return StreamInfo(self._maker.fps, self._codec, self._decoder, duration_s, self._bus.created_utc_s)
+            video_end_s = self._video_end_s()
+        return StreamInfo(
+            self._maker.fps, self._codec, self._decoder, duration_s, self._bus.created_utc_s, video_end_s
+        )
+
+    def _video_end_s(self) -> float | None:
+        """Running time at which the segment ends that the pictures come in; mp4 and mov tell it."""
+        event = self._sink.get_static_pad("sink").get_sticky_event(Gst.EventType.SEGMENT, 0)
+        segment = None if event is None else event.parse_segment()
+        if segment is None or segment.stop == NO_TIME:
+            return None
+        return float(segment.to_running_time(TIME, segment.stop) / SECOND)
 
     @property
     def may_do_without_hardware(self) -> bool:

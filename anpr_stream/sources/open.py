@@ -66,7 +66,7 @@ def probe(url_or_path: str, settings: SourceSettings) -> SourceInfo:
     """
     address = locate(url_or_path, settings)
     if address.kind is Kind.PICTURES:
-        return _probe_pictures(address)
+        return _probe_pictures(address, settings)
     _need_gstreamer()
     session = _play(address, settings)
     try:
@@ -102,8 +102,8 @@ def _clips_like_first(address: Address) -> float:
     return sum(sizes) / max(1, sizes[0])
 
 
-def _probe_pictures(address: Address) -> SourceInfo:
-    height, width = load_picture(address.paths[0]).shape[:2]
+def _probe_pictures(address: Address, settings: SourceSettings) -> SourceInfo:
+    height, width = load_picture(address.paths[0], settings.rotate).shape[:2]
     return SourceInfo(width, height, 0.0, "picture", "OpenCV", frames=len(address.paths))
 
 

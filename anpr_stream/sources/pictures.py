@@ -19,37 +19,49 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 """Stream time between two pictures that have nothing to do with each other."""
+TURNS = {"90": cv2.ROTATE_90_CLOCKWISE, "180": cv2.ROTATE_180, "270": cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
-def load_picture(path: Path) -> Image:
-    """Read a picture of any kind that OpenCV knows, upright by its EXIF tag.
+def load_picture(path: Path, rotate: str = "auto") -> Image:
+    """Read a picture of any kind that OpenCV knows.
 
     Grey, 16-bit, CMYK and transparent pictures come as (H, W, 3) BGR uint8 like all others.
+
+    Args:
+        path: of the file.
+        rotate: `auto` turns it upright by its EXIF tag; else as stored, turned clockwise by so many degrees.
 
     Raises:
         SourceError: it is not there, may not be read, is empty or is no picture.
     """
     check_file(path)
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.fromfile(path, np.uint8), _flags(rotate))
     except (cv2.error, MemoryError) as error:
         raise SourceError(f"{path} is too large or damaged: {_first_line(error)}", "source-damaged") from None
     if image is None:
         raise SourceError(f"{path} is no picture, or is damaged", "source-damaged")
-    return np.asarray(image, np.uint8)
+    turned = cv2.rotate(image, TURNS[rotate]) if rotate in TURNS else image
+    return np.asarray(turned, np.uint8)
+
+
+def _flags(rotate: str) -> int:
+    return cv2.IMREAD_COLOR if rotate == "auto" else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def picture_frame(path: Path, name: str, index: int = 0, start_utc_s: float | None = None) -> Frame:
+def picture_frame(
+    path: Path, name: str, index: int = 0, start_utc_s: float | None = None, rotate: str = "auto"
+) -> Frame:
     """Read a picture as a frame of its own segment; its time is the file's unless `start_utc_s` says.
 
     Raises:
         SourceError: as `load_picture`.
     """
-    image = load_picture(path)
+    image = load_picture(path, rotate)
     pts_s = index * STEP_S
     utc_s = path.stat().st_mtime if start_utc_s is None else start_utc_s + pts_s
     height, width = image.shape[:2]
@@ -67,6 +79,7 @@ class PictureSource(MeteredSource):
         self._paths = paths
         self._start_utc_s = settings.start_utc_s
         self._every = settings.every
+        self._rotate = settings.rotate
 
     def frames(self) -> Iterator[Frame]:
         """Yield one frame per picture; see `Source`."""
@@ -79,7 +92,7 @@ class PictureSource(MeteredSource):
             if index % self._every:
                 continue
             try:
-                frame = picture_frame(path, self._name, index, self._start_utc_s)
+                frame = picture_frame(path, self._name, index, self._start_utc_s, self._rotate)
             except SourceError as error:
                 last_error = error
                 self._skip(error)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anpr_stream.config.source import SourceSettings
-from anpr_stream.errors import SourceError
+from anpr_stream.errors import AnprError, SourceError, program_fault
 from anpr_stream.sources.meter import MeteredSource
-from anpr_stream.sources.playlist import Placement, StreamTime, Timeline
+from anpr_stream.sources.playlist import LEAST_STEP_S, Placement, StreamTime, Timeline
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
 from anpr_stream.types import Frame, SourceState
 
@@ -45,13 +45,13 @@ class RecordingSource(MeteredSource):
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames of all clips; see `Source`."""
-        failed: list[SourceError] = []
+        failed: list[AnprError] = []
         for clip in self._clips:
             try:
                 yield from self._clip(clip)
-            except SourceError as error:
-                failed.append(error)
-                self._skip(error)
+            except Exception as error:  # noqa: BLE001 - told; the other clips are still played
+                failed.append(_told(clip, error))
+                self._skip(failed[-1])
             if self._closed.is_set():
                 return
         if len(failed) == len(self._clips):
@@ -59,7 +59,7 @@ class RecordingSource(MeteredSource):
             raise failed[0]
         self._meter.change(SourceState.ENDED, self._note)
 
-    def _skip(self, error: SourceError) -> None:
+    def _skip(self, error: AnprError) -> None:
         log.warning("%s", error)
         self._note = error.message
         self._meter.dropped("unplayable_clip")
@@ -75,13 +75,17 @@ class RecordingSource(MeteredSource):
         placement: Placement | None = None
         stream_time = StreamTime(self._settings.jump_s)
         last_s: float | None = None
+        interval_s = LEAST_STEP_S
         try:
             while not self._closed.is_set():
                 picture = session.pull(POLL_S)
                 if picture is None:
                     continue
                 placement = placement or self._begin(clip, session.info())
-                last_s, is_break = stream_time.next(picture.running_s)
+                time_s, is_break = stream_time.next(picture.running_s)
+                if last_s is not None and not is_break:
+                    interval_s = time_s - last_s
+                last_s = time_s
                 self._breaks += is_break
                 if self._index % self._settings.every == 0:
                     yield self._frame(picture, placement, last_s)
@@ -89,13 +93,13 @@ class RecordingSource(MeteredSource):
             return
         except EndOfStream:
             pass
-        except SourceError as error:
+        except Exception as error:
             if last_s is None:
                 raise
-            self._note = f"{error.message}; played up to there"
+            self._note = f"{_told(clip, error).message}; played up to there"
         if last_s is None:
             raise SourceError(f"{clip} holds no picture", "source-no-video")
-        self._end(clip, session.info(), last_s)
+        self._end(clip, session.info(), last_s, interval_s)
 
     def _frame(self, picture: Picture, placement: Placement, time_s: float) -> Frame:
         self._meter.frame()
@@ -129,12 +133,21 @@ class RecordingSource(MeteredSource):
             log.info("%s: %s", self._name, GUESSED)
         return first_utc_s
 
-    def _end(self, clip: Path, info: StreamInfo, last_s: float) -> None:
-        interval_s = 1 / info.fps if info.fps else 0.0
-        played_s = last_s + interval_s
-        missing_s = (info.duration_s or 0.0) - played_s
+    def _end(self, clip: Path, info: StreamInfo, last_s: float, interval_s: float) -> None:
+        """End a clip after its last picture, which lasts as long as the one before it if none tells."""
+        played_s = last_s + (1 / info.fps if info.fps else interval_s)
+        told_s = info.duration_s if info.video_end_s is None else info.video_end_s
+        missing_s = (told_s or 0.0) - played_s
         if missing_s > CUT_SHORT_S:
             self._note = f"{clip} is cut off: it ends {missing_s:.1f} s before its header says"
             log.warning("%s", self._note)
             self._meter.dropped("cut_off", max(1, round(missing_s * info.fps)))
         self._timeline.end(played_s)
+
+
+def _told(clip: Path, error: Exception) -> AnprError:
+    """Return what is told of a clip's error, be it one that nobody expected."""
+    if isinstance(error, AnprError):
+        return error
+    log.error("%s", clip, exc_info=error)
+    return program_fault(str(clip), error)

@@ -49,6 +49,7 @@ class StreamInfo:
         decoder: name of the decoder and why it was chosen.
         duration_s: None for live streams.
         created_utc_s: creation time in the recording's header.
+        video_end_s: when the last picture ends by the header, sound or not; None where it does not say.
     """
 
     fps: float
@@ -56,6 +57,7 @@ class StreamInfo:
     decoder: str
     duration_s: float | None = None
     created_utc_s: float | None = None
+    video_end_s: float | None = None
 
 
 class Session(Protocol):

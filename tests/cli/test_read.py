@@ -124,6 +124,16 @@ def test_a_name_in_latin_1_is_read_and_escaped(stubs: Path, tmp_path: Path, form
         assert json.loads(answer.out)["image"] == latin
 
 
+def test_the_settings_turn_pictures(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
+    config = tmp_path / "turned.yaml"
+    config.write_text(stubs.read_text() + "source: {rotate: 90}\n")
+    path = tmp_path / "sideways.png"
+    cv2.imwrite(str(path), cv2.rotate(scene(20), cv2.ROTATE_90_COUNTERCLOCKWISE))
+    line = json.loads(anpr_stream("read", path, "-c", config).out)
+    assert (line["width"], line["height"]) == (640, 360)
+    assert [plate["text"] for plate in line["plates"]] == [TEXT]
+
+
 def test_a_folder_that_takes_no_pictures_is_told(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     answer = anpr_stream("read", picture(tmp_path), "-c", stubs, "--annotate", tmp_path / "file")

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -83,6 +84,20 @@ def test_several_recordings_run_one_after_the_other(
     other = write_clip(tmp_path / "gate.mp4", frames=30)
     answer = anpr_stream("run", clip, other, "-c", stubs)
     assert [event["camera"] for event in events(answer.out)] == ["gate", "gate", "gate-2", "gate-2"]
+
+
+def test_clips_of_a_drive_that_were_not_played_are_told(
+    anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path
+) -> None:
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    (drive / "1.mp4").write_text("not a video")
+    shutil.copy(clip, drive / "2.mp4")
+    (drive / "3.mp4").touch()
+    answer = anpr_stream("run", drive, "-c", stubs)
+    assert answer.exit_code == 0, answer.err
+    assert "drive: 45 frames" in answer.err
+    assert f"; lost: 2 unplayable_clip ({drive / '3.mp4'} is empty)" in answer.err
 
 
 def test_every_nth_frame_start_time_and_longest_duration(

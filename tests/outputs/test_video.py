@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -7,8 +8,9 @@ import pytest
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SinkError
-from anpr_stream.outputs.video import VideoWriter
+from anpr_stream.outputs.video import MUXERS, VideoWriter
 from anpr_stream.sources import open_source
+from anpr_stream.sources.gst_runtime import Gst
 from anpr_stream.types import Image
 
 FPS = 25
@@ -78,6 +80,32 @@ def test_closing_twice_or_without_a_picture_is_fine(tmp_path: Path) -> None:
 def test_a_video_needs_a_known_suffix(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"ends in \.mp4, \.mov, \.mkv"):
         VideoWriter(tmp_path / "out.gif")
+
+
+@pytest.fixture
+def without_parser() -> Iterator[None]:
+    """GStreamer as it is without its package of parsers."""
+    registry = Gst.Registry.get()
+    parser = registry.lookup_feature("h264parse")
+    registry.remove_feature(parser)
+    yield
+    registry.add_feature(parser)
+
+
+@pytest.mark.usefixtures("without_parser")
+def test_a_missing_element_is_told_before_the_work_begins_with_its_package(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    with pytest.raises(SinkError, match=r"h264parse .*missing: .*gstreamer1\.0-plugins-bad") as caught:
+        VideoWriter(path)
+    assert caught.value.reason_slug == "video-encoder"
+    assert not path.exists()
+
+
+def test_what_gstreamer_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MUXERS, ".mp4", "nosuchmux")
+    with pytest.raises(SinkError, match="nosuchmux") as caught:
+        VideoWriter(tmp_path / "out.mp4").write(picture(1), 0.0)
+    assert caught.value.reason_slug == "video-encoder"
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work_begins(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from anpr_stream.errors import AnprError, SinkError
+from anpr_stream.pipeline import annotate
 from anpr_stream.pipeline.annotate import READ_BGR, UNREAD_BGR, Annotator, draw
 from anpr_stream.pipeline.follower import Mark
 from tests.pipeline.fakes import road_frame
@@ -57,3 +58,18 @@ def test_a_full_disk_is_told_once_and_frames_are_passed_over(tmp_path: Path) -> 
         for index in range(200):
             annotator(road_frame(index), [])
     assert [type(error) for error in errors] == [SinkError]
+
+
+def test_a_fault_of_the_program_is_told_once_and_frames_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("no such colour")
+
+    monkeypatch.setattr(annotate, "draw", fail)
+    errors: list[AnprError] = []
+    with Annotator(tmp_path / "out.mp4", errors.append) as annotator:
+        for index in range(annotate.WAITING_FRAMES + 2):
+            annotator(road_frame(index), [])
+    assert [error.reason_slug for error in errors] == ["internal"]
+    assert "no such colour" in errors[0].message

@@ -5,7 +5,7 @@ import pytest
 
 from anpr_stream.errors import AnprError, SinkError, StoreError
 from anpr_stream.metrics import EVENTS, VISITS_UNREAD
-from anpr_stream.pipeline.delivery import Delivery
+from anpr_stream.pipeline.delivery import WAITING_EVENTS, Delivery
 from anpr_stream.types import Event, EventKind
 from tests.outputs.events import make_event
 
@@ -65,6 +65,58 @@ def test_a_sink_that_fails_is_told_and_the_others_go_on() -> None:
     assert (len(bad.events), bad.closed) == (1, 1)
     assert (len(good.events), good.closed) == (3, 1)
     assert [error.message for error in errors] == ["disk full"]
+
+
+class BrokenSink(ListSink):
+    """Meets faults of the program, also while it is closed."""
+
+    def write(self, event: Event) -> None:
+        raise ZeroDivisionError("broken")
+
+    def close(self) -> None:
+        super().close()
+        raise ZeroDivisionError("broken")
+
+
+def test_a_sink_with_a_fault_of_the_program_is_told_and_nobody_waits_for_it() -> None:
+    bad, good = BrokenSink(), ListSink()
+    errors: list[AnprError] = []
+    with Delivery([bad, good], on_error=errors.append) as delivery:
+        for event in events(WAITING_EVENTS + 2):
+            delivery.send(event)
+    assert (len(good.events), good.closed, bad.closed) == (WAITING_EVENTS + 2, 1, 1)
+    assert [error.reason_slug for error in errors] == ["internal"]
+
+
+def test_a_fault_of_the_program_in_preparing_costs_no_event() -> None:
+    def fail(event: Event) -> Event:
+        raise ZeroDivisionError("broken")
+
+    sink = ListSink()
+    errors: list[AnprError] = []
+    with Delivery([sink], prepare=fail, on_error=errors.append) as delivery:
+        for event in events(WAITING_EVENTS + 2):
+            delivery.send(event)
+    assert len(sink.events) == WAITING_EVENTS + 2
+    assert {error.reason_slug for error in errors} == {"internal"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_a_delivery_whose_thread_is_gone() -> None:
+    def fail(error: AnprError) -> None:
+        raise error
+
+    sink = ListSink()
+    delivery = Delivery([sink, ListSink(fails_at=0)], on_error=fail)
+
+    def send_all() -> None:
+        for event in events(2 * WAITING_EVENTS):
+            delivery.send(event)
+
+    with pytest.raises(SinkError, match="closed already"):
+        send_all()
+    delivery.close()
+    assert sink.closed == 1
 
 
 def test_events_are_prepared_before_the_sinks_see_them() -> None:

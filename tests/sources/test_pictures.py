@@ -6,6 +6,7 @@ import os
 import struct
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -49,13 +50,32 @@ def test_grey_sixteen_bit_transparent_and_cmyk_become_bgr(tmp_path: Path) -> Non
         assert np.abs(image.astype(int) - 130).max() <= 3, path
 
 
-@pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
-def test_exif_rotation_is_honoured(tmp_path: Path, orientation: int, corner: tuple[int, int]) -> None:
+def photo(path: Path, orientation: int) -> Path:
+    """Save the scene as a telephone does that was held so."""
     exif = Pillow.Exif()
     exif[0x0112] = orientation
     rgb = np.ascontiguousarray(scene()[..., ::-1])
-    Pillow.fromarray(rgb).save(tmp_path / "p.jpg", quality=95, exif=exif)
-    image = load_picture(tmp_path / "p.jpg")
+    Pillow.fromarray(rgb).save(path, quality=95, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rotate", "corner"), [("0", (0, 0)), ("90", (0, -1)), ("180", (-1, -1)), ("270", (-1, 0))]
+)
+def test_the_settings_turn_a_picture_instead_of_its_tag(
+    tmp_path: Path, rotate: Literal["0", "90", "180", "270"], corner: tuple[int, int]
+) -> None:
+    path, turned = photo(tmp_path / "p.jpg", orientation=6), SourceSettings(rotate=rotate)
+    (frame,) = open_source(str(path), turned, "cam").frames()
+    size = (64, 48) if rotate in ("0", "180") else (48, 64)
+    info = probe(str(path), turned)
+    assert (frame.width, frame.height) == (info.width, info.height) == size
+    assert np.abs(frame.planes.arrays[0][corner].astype(int) - (200, 30, 30)).max() < 40
+
+
+@pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
+def test_exif_rotation_is_honoured(tmp_path: Path, orientation: int, corner: tuple[int, int]) -> None:
+    image = load_picture(photo(tmp_path / "p.jpg", orientation))
     assert image.shape[:2] == ((48, 64) if orientation in (1, 3) else (64, 48))
     assert np.abs(image[corner].astype(int) - (200, 30, 30)).max() < 40
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from anpr_stream.config.source import SourceSettings
-from anpr_stream.errors import SourceError
+from anpr_stream.errors import AnprError, SourceError
 from anpr_stream.sources import open_source, probe, recording
-from anpr_stream.sources.session import EndOfStream
-from anpr_stream.types import Frame, SourceState
-from tests.media import FPS, number_in, render, wait_for_end
+from anpr_stream.sources.gst_player import Playback
+from anpr_stream.sources.locate import locate
+from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
+from anpr_stream.types import Frame, SourceState, SourceStatus
+from tests.media import FPS, number_in, render, stamp, tag_date, wait_for_end
 
 PLAIN = SourceSettings()
 
@@ -160,13 +163,26 @@ def test_every_nth_counts_over_the_whole_drive(tmp_path: Path) -> None:
     assert [number_in(frame) for frame in drive(tmp_path, every=4)] == [0, 4, 8, 12]
 
 
-def stamp(clip: Path, created_s: int) -> Path:
-    """Set an mp4's creation time (ISO 14496-12, 8.2.2: seconds from 1904)."""
-    data = bytearray(clip.read_bytes())
-    start = data.index(b"mvhd") + 8
-    data[start : start + 4] = (created_s + 2_082_844_800).to_bytes(4, "big")
-    clip.write_bytes(data)
-    return clip
+def test_times_rise_from_clip_to_clip_at_a_variable_rate(tmp_path: Path) -> None:
+    for order in range(3):
+        render(tmp_path / f"{order}.mkv", fps=0, times_s=[0.0, 0.1, 0.15], first=3 * order)
+    frames = drive(tmp_path)
+    assert [number_in(frame) for frame in frames] == list(range(9))
+    steps_s = [later.pts_s - sooner.pts_s for sooner, later in pairwise(frames)]
+    assert steps_s == pytest.approx([0.1, 0.05] + 2 * [0.05, 0.1, 0.05], abs=0.002)
+
+
+def test_times_rise_over_clips_of_single_pictures(tmp_path: Path) -> None:
+    for order in range(3):
+        render(tmp_path / f"{order}.mkv", fps=0, times_s=[0.0])
+    times_s = [frame.pts_s for frame in drive(tmp_path)]
+    assert times_s == sorted(set(times_s))
+
+
+def test_sound_that_outlasts_the_pictures_is_no_cut(tmp_path: Path) -> None:
+    source = open_source(str(render(tmp_path / "clip.mp4", frames=10, sound=True)), PLAIN, "cam")
+    assert len(list(source.frames())) == 10
+    assert source.status().dropped == {}
 
 
 def test_a_gap_between_clips_cuts_the_drive(tmp_path: Path) -> None:
@@ -199,6 +215,80 @@ def test_a_bad_clip_in_a_drive_is_skipped_and_counted(tmp_path: Path) -> None:
     assert status.dropped == {"unplayable_clip": 2}
     assert status.state is SourceState.ENDED
     assert "3.avi is empty" in status.reason
+
+
+@pytest.mark.parametrize(
+    ("date", "utc_s"),
+    [
+        ("2020-05-01T10:30", 1_588_329_000.0),
+        ("2020-05-01T10:30+02:00", 1_588_321_800.0),
+        ("2020-05-01T10:30:07.5Z", 1_588_329_007.5),
+    ],
+)
+def test_a_date_tag_may_leave_out_its_seconds(tmp_path: Path, date: str, utc_s: float) -> None:
+    clip = tag_date(render(tmp_path / "clip.mov", frames=5), date)
+    frames = list(open_source(str(clip), PLAIN, "cam").frames())
+    assert len(frames) == 5
+    assert frames[0].utc_s - frames[0].pts_s == pytest.approx(utc_s, abs=0.001)
+
+
+class Faulty:
+    """A session that meets a fault of the program after so many pictures."""
+
+    def __init__(self, session: Session, pictures: int) -> None:
+        self._session = session
+        self._left = pictures
+
+    def pull(self, limit_s: float) -> Picture | None:
+        picture = self._session.pull(limit_s)
+        self._left -= picture is not None
+        if self._left < 0:
+            raise ZeroDivisionError("nobody thought of that")
+        return picture
+
+    def info(self) -> StreamInfo:
+        return self._session.info()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def drive_with_a_fault(folder: Path, pictures: int) -> tuple[list[int], SourceStatus]:
+    """Play three clips of which the second meets a fault; return the numbers seen and the last status."""
+    clips = [render(folder / f"{order}.avi", "mjpeg", frames=5, first=5 * order) for order in range(3)]
+
+    def play(clip: Path) -> Session:
+        session = Playback(locate(str(clip), PLAIN), PLAIN)
+        return Faulty(session, pictures) if clip == clips[1] else session
+
+    source = recording.RecordingSource("cam", tuple(clips), PLAIN, play)
+    frames = list(source.frames())
+    times_s = [frame.pts_s for frame in frames]
+    assert times_s == sorted(set(times_s))
+    return [number_in(frame) for frame in frames], source.status()
+
+
+def test_a_fault_of_the_program_costs_one_clip_of_a_drive(tmp_path: Path) -> None:
+    numbers, status = drive_with_a_fault(tmp_path, pictures=0)
+    assert numbers == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+    assert status.dropped == {"unplayable_clip": 1}
+    assert "1.avi: fault of the program: ZeroDivisionError" in status.reason
+
+
+def test_a_fault_of_the_program_in_mid_clip_keeps_what_came_before(tmp_path: Path) -> None:
+    numbers, status = drive_with_a_fault(tmp_path, pictures=3)
+    assert numbers == [0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14]
+    assert status.state is SourceState.ENDED
+
+
+def test_a_lone_clip_with_a_fault_of_the_program_fails(tmp_path: Path) -> None:
+    clip = render(tmp_path / "clip.avi", "mjpeg", frames=5)
+    source = recording.RecordingSource(
+        "cam", (clip,), PLAIN, lambda path: Faulty(Playback(locate(str(path), PLAIN), PLAIN), 0)
+    )
+    with pytest.raises(AnprError, match="fault of the program") as caught:
+        list(source.frames())
+    assert caught.value.reason_slug == "internal"
 
 
 def test_a_drive_of_bad_clips_fails(tmp_path: Path) -> None:
