@@ -119,6 +119,7 @@ def export_int8(plain: Path, kind: Kind, contract: dict[str, Any], data: Path) -
     target = plain.with_suffix(".int8.onnx")
     kept = kind.kept(node_names(plain, ["Conv", "MatMul", "Gemm", "Add"]))
     quantise(plain, target, lambda: batches(kind.images(data), CALIBRATION_IMAGES), kept, kind.ranges)
+    halve_weights(target)
     write_contract(target, contract)
     return target
 

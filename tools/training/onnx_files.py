@@ -168,7 +168,7 @@ def quantise(
 
 
 def halve_weights(path: Path) -> None:
-    """Store the weights of the FP32 network at `path` as FP16, cast back when it is loaded.
+    """Store the FP32 weights of the network at `path` as FP16, cast back when it is loaded.
 
     The file shrinks by half; engines fold the casts away, so that the network computes in FP32 as before,
     with weights rounded to 11 bits.
