@@ -138,7 +138,7 @@ def _precisions(
     if file.int8_path is None:
         reason = f"no {file.path.stem}.int8.onnx beside the network"
     elif wanted != "int8" and not processor.int8_reason(engine):
-        reason = f"the processor has no instructions that make INT8 faster on {engine} (VNNI, AMX, dotprod)"
+        reason = f"{engine} is no faster in INT8 on this processor"
     else:
         reason, offered = "", ["int8", *offered]
     if reason and wanted in ("auto", "int8"):

@@ -223,11 +223,12 @@ def test_no_int8_where_it_gains_nothing(tmp_path, choices, monkeypatch):
     assert load(path, choices, precision="int8").precision == "int8"
 
 
-def test_int8_with_avx2_alone_is_for_openvino_only(tmp_path):
-    old = tmp_path / "old"
-    old.write_text("flags\t\t: fpu sse4_1 avx2\n")
-    assert processor.int8_reason("openvino", old) == "avx2"
-    assert processor.int8_reason("onnxruntime", old) == ""
+@pytest.mark.parametrize("flag", ["avx2", "avx512_vnni"])
+def test_int8_is_for_openvino_only(tmp_path, flag):
+    listed = tmp_path / "cpuinfo"
+    listed.write_text(f"flags\t\t: fpu sse4_1 {flag}\n")
+    assert processor.int8_reason("openvino", listed) == flag
+    assert processor.int8_reason("onnxruntime", listed) == ""
 
 
 def test_bad_int8_gives_way_to_fp32(tmp_path, choices, monkeypatch):
