@@ -15,6 +15,9 @@ _TWINS = str.maketrans(
 )
 """Capitals that no Unicode decomposition leads to the Latin letter which a register holds."""
 
+_ALIKE = str.maketrans("OI", "01")
+"""Letters that many countries print like digits; many comparisons of plate readers count them as equal."""
+
 
 def normalise(text: str, keep: str = "") -> str:
     """Return a text as plates are compared: A-Z and 0-9 only.
@@ -29,6 +32,11 @@ def normalise(text: str, keep: str = "") -> str:
     capitals = unicodedata.normalize("NFKC", text).upper()
     plain = unicodedata.normalize("NFKD", capitals.translate(_TWINS))
     return "".join(kept for kept in map(_digit, plain) if kept in ALPHABET or kept in keep)
+
+
+def alike(text: str) -> str:
+    """Return a text with O as 0 and I as 1: equal for two texts that many countries print alike."""
+    return text.translate(_ALIKE)
 
 
 def _digit(character: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from anpr_stream.config.tracking import VisitSettings
 from anpr_stream.plates.matching import Confusions
+from anpr_stream.plates.text import alike
 from anpr_stream.tracking.path import Path, distance_heights
-from anpr_stream.types import Box, Moment, Remembered
+from anpr_stream.types import Box, Candidate, FusedRead, Moment, Remembered
 
 _LIMIT = 500
 """Most visits of each kind remembered; the oldest are forgotten first."""
@@ -17,8 +19,6 @@ _PARKED_HEIGHTS = 2.0
 """Two boxes of one parked plate are at most so far apart."""
 _BURNED_S = 3600.0
 """A place where text was part of the picture is forgotten when none was there for so long."""
-_ALIKE = str.maketrans("OI", "01")
-"""Characters that many countries print alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ class Past:
         return Remembered(
             self.text, path.box, path.velocity_px_s, path.last.utc_s, self.is_parked, self.confidence
         )
+
+
+Texted: TypeAlias = Candidate | FusedRead | Past
+"""What has a text and is so sure of it."""
 
 
 class PlaceMemory:
@@ -70,27 +74,29 @@ class PlaceMemory:
             confidence: of the less sure one. Where both are sure, a look-alike is another plate: a fleet's
                 vehicles have them.
         """
-        if one.translate(_ALIKE) == other.translate(_ALIKE):
+        if alike(one) == alike(other):
             return True
         if confidence >= self._settings.sure_confidence:
             return False
         distance = min(self._confusions.distance(one, other), self._confusions.distance(other, one))
         return distance <= self._settings.revisit_distance
 
-    def remember(self, text: str, confidence: float, path: Path) -> None:
+    def is_same_plate(self, one: Texted, other: Texted) -> bool:
+        """Tell the same of two plates, each as sure of its text as it is."""
+        return self.is_same_text(one.text, other.text, min(one.confidence, other.confidence))
+
+    def remember(self, plate: Texted, path: Path) -> None:
         """Note a visit that ended."""
-        self._note(Past(text, confidence, path, path.is_parked))
+        self._note(Past(plate.text, plate.confidence, path, path.is_parked))
 
     def renew(self, past: Past, path: Path) -> None:
         """Note that a visit was repeated, and where it ended this time."""
         self.forget(past)
         self._note(Past(past.text, past.confidence, path, past.is_parked or path.is_parked))
 
-    def recall(self, text: str, confidence: float, path: Path) -> Past | None:
+    def recall(self, plate: Texted, path: Path) -> Past | None:
         """Return the visit that a plate of this text and way repeats, if there is one."""
-        return next(
-            (past for past in self._valid(path.first_s) if self._repeats(past, text, confidence, path)), None
-        )
+        return next((past for past in self._valid(path.first_s) if self._repeats(past, plate, path)), None)
 
     def is_parking_space(self, path: Path) -> bool:
         """Tell whether a plate, whatever its text, stays where a parked one is remembered."""
@@ -134,9 +140,9 @@ class PlaceMemory:
         for memory, limit_s in ((self._passed, settings.revisit_s), (self._parked, settings.parked_memory_s)):
             yield from (past for past in reversed(memory) if now_s - past.path.seen_s <= limit_s)
 
-    def _repeats(self, past: Past, text: str, confidence: float, path: Path) -> bool:
+    def _repeats(self, past: Past, plate: Texted, path: Path) -> bool:
         is_there = self._stays(past, path) if past.is_parked else past.path.leads_to(path)
-        return is_there and self.is_same_text(past.text, text, min(past.confidence, confidence))
+        return is_there and self.is_same_plate(past, plate)
 
     def _stays(self, past: Past, path: Path) -> bool:
         is_near = distance_heights(past.path.box, path.first_box) <= _PARKED_HEIGHTS

@@ -237,14 +237,11 @@ class VisitKeeper:
         plate = visit.plate
         if plate is None or plate.confidence < _LEAST_CONFIDENCE:
             return False
-        return self._memory.is_same_text(plate.text, of.text, min(plate.confidence, of.confidence))
+        return self._memory.is_same_plate(plate, of)
 
     def _silence_repetition(self, visit: Visit, plate: FusedRead) -> None:
-        known = visit.repeats
-        if known is None or not self._memory.is_same_text(
-            known.text, plate.text, min(known.confidence, plate.confidence)
-        ):
-            past = self._memory.recall(plate.text, plate.confidence, visit.path)
+        if visit.repeats is None or not self._memory.is_same_plate(visit.repeats, plate):
+            past = self._memory.recall(plate, visit.path)
             visit.silenced = None if past is None else "parked" if past.is_parked else "revisit"
             visit.repeats = past
 
@@ -324,7 +321,7 @@ class VisitKeeper:
             self._counts[silence] += 1
             return []
         if plate:
-            self._memory.remember(plate.text, plate.confidence, visit.path)
+            self._memory.remember(plate, visit.path)
         visit.matched = None
         hits = self._hits(visit, plate) if plate else ()
         reason = None if plate else "burned_in" if is_burned_in else visit.reason()

@@ -6,7 +6,7 @@ from anpr_stream.testing import make_box
 from anpr_stream.tracking.memory import PlaceMemory
 from anpr_stream.tracking.path import Path
 from anpr_stream.tracking.zones import Places
-from anpr_stream.types import Box, Moment
+from anpr_stream.types import Box, Candidate, Moment
 
 HERE, BESIDE, FAR = make_box(900, 500, 20), make_box(930, 500, 20), make_box(300, 500, 20)
 
@@ -24,8 +24,8 @@ def visit(box: Box, from_s: float, to_s: float, drive_to: Box | None = None) -> 
 def memory() -> PlaceMemory:
     """Knows a short visit of AB1234 at 100 s and a parked XY7788, both at the same place."""
     made = PlaceMemory(VisitSettings(), Confusions())
-    made.remember("AB1234", 0.9, visit(HERE, 90.0, 100.0))
-    made.remember("XY7788", 0.9, visit(HERE, 0.0, 100.0))
+    made.remember(Candidate("AB1234", 0.9), visit(HERE, 90.0, 100.0))
+    made.remember(Candidate("XY7788", 0.9), visit(HERE, 0.0, 100.0))
     return made
 
 
@@ -70,28 +70,28 @@ def test_two_sure_texts_are_one_plate_only_if_printed_alike(
     ],
 )  # fmt: skip
 def test_recall(memory: PlaceMemory, text: str, box: Box, start_s: float, expected: str | None) -> None:
-    past = memory.recall(text, 0.9, visit(box, start_s, start_s))
+    past = memory.recall(Candidate(text, 0.9), visit(box, start_s, start_s))
     assert (past.text if past else None) == expected
 
 
 def test_a_parked_plate_that_drives_off_is_not_recalled(memory: PlaceMemory) -> None:
-    assert memory.recall("XY7788", 0.9, visit(HERE, 110.0, 111.0, drive_to=FAR)) is None
+    assert memory.recall(Candidate("XY7788", 0.9), visit(HERE, 110.0, 111.0, drive_to=FAR)) is None
 
 
 def test_a_forgotten_plate_is_not_recalled(memory: PlaceMemory) -> None:
-    past = memory.recall("XY7788", 0.9, visit(HERE, 110.0, 111.0))
+    past = memory.recall(Candidate("XY7788", 0.9), visit(HERE, 110.0, 111.0))
     assert past is not None
     memory.forget(past)
     memory.forget(past)
-    assert memory.recall("XY7788", 0.9, visit(HERE, 110.0, 111.0)) is None
+    assert memory.recall(Candidate("XY7788", 0.9), visit(HERE, 110.0, 111.0)) is None
 
 
 def test_a_repeated_visit_is_remembered_for_longer(memory: PlaceMemory) -> None:
     again = visit(BESIDE, 120.0, 125.0)
-    past = memory.recall("AB1234", 0.9, again)
+    past = memory.recall(Candidate("AB1234", 0.9), again)
     assert past is not None
     memory.renew(past, again)
-    assert memory.recall("AB1234", 0.9, visit(BESIDE, 150.0, 151.0)) is not None
+    assert memory.recall(Candidate("AB1234", 0.9), visit(BESIDE, 150.0, 151.0)) is not None
 
 
 def test_a_parking_space_is_known_whatever_the_text(memory: PlaceMemory) -> None:
@@ -102,8 +102,8 @@ def test_a_parking_space_is_known_whatever_the_text(memory: PlaceMemory) -> None
 
 def test_a_busy_street_does_not_make_parked_plates_forgotten(memory: PlaceMemory) -> None:
     for number in range(2000):
-        memory.remember(f"CD{number:04d}", 0.9, visit(FAR, 101.0 + number, 102.0 + number))
-    assert memory.recall("XY7788", 0.9, visit(HERE, 3000.0, 3001.0)) is not None
+        memory.remember(Candidate(f"CD{number:04d}", 0.9), visit(FAR, 101.0 + number, 102.0 + number))
+    assert memory.recall(Candidate("XY7788", 0.9), visit(HERE, 3000.0, 3001.0)) is not None
 
 
 def test_places_of_burned_in_text(memory: PlaceMemory) -> None:

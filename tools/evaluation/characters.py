@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Indices = npt.NDArray[np.int64]
+from anpr_stream.plates.text import alike
 
-LOOK_ALIKES = {"O": "0", "I": "1"}
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CharacterReport:
 def report(truth: Indices, read: Indices, alphabet: Sequence[str]) -> CharacterReport:
     """Figures of class indices `read` (n,) against `truth` (n,), both into `alphabet`."""
     names = np.array(list(alphabet))
-    equal = np.array([list(alphabet).index(LOOK_ALIKES.get(name, name)) for name in alphabet])
+    equal = np.array([list(alphabet).index(alike(name)) for name in alphabet])
     hits = truth == read
     pairs = Counter(zip(truth[~hits].tolist(), read[~hits].tolist(), strict=True))
     return CharacterReport(

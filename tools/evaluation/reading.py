@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from anpr_stream.plates.text import alike
 from anpr_stream.types import ALPHABET
 
 HEIGHT_STEPS_PX = (0.0, 12.0, 16.0, 24.0, 32.0, 64.0, float("inf"))
-LOOK_ALIKES = str.maketrans("OI", "01")
 CONFIDENCE_BINS = 10
 
 Group = dict[str, tuple[float, int]]
@@ -72,7 +72,7 @@ class ReadingReport:
 def report(plates: Sequence[ReadPlate]) -> ReadingReport:
     """All figures of `plates`."""
     right = np.array([plate.text == plate.truth for plate in plates], bool)
-    equal = [_alike(plate.text) == _alike(plate.truth) for plate in plates]
+    equal = [alike(plate.text) == alike(plate.truth) for plate in plates]
     edits = sum(distance(plate.truth, plate.text) for plate in plates)
     reliability = tuple(_reliability(plates, right))
     return ReadingReport(
@@ -128,10 +128,6 @@ def _edit_costs(truth: str, text: str) -> npt.NDArray[np.int64]:
             swapped = costs[row - 1, column - 1] + (true != read)
             costs[row, column] = min(swapped, costs[row - 1, column] + 1, costs[row, column - 1] + 1)
     return costs
-
-
-def _alike(text: str) -> str:
-    return text.translate(LOOK_ALIKES)
 
 
 def _share(hits: Sequence[bool] | npt.NDArray[np.bool_]) -> float:

@@ -19,6 +19,7 @@ from anpr_stream.config.load import load_settings
 from anpr_stream.config.schema import Settings
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.pictures import PicturePlate, for_pictures, read_picture
+from anpr_stream.plates.text import alike
 from anpr_stream.types import Box, FloatArray
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import pairwise_iou
@@ -29,9 +30,6 @@ MIN_IOU = 0.5
 
 LEAST_IOU = 0.2
 """Overlap from which on a box's text is held against the plate's: some labels are drawn far around it."""
-
-LOOKALIKES = str.maketrans("OI", "01")
-"""Many comparisons of plate readers count these as equal; both figures are printed."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +78,13 @@ def judge(labelled: Labelled, plates: Sequence[PicturePlate], seconds: float) ->
             results.append(_plate(truth, text, bool(overlap >= MIN_IOU), labelled.country(truth)))
     hits = overlaps.max(axis=0) >= 0.1 if len(truths) else np.zeros(len(plates), bool)
     extra = int((~hits).sum()) if labelled.line.get("complete") else 0
-    known = {_alike(truth["text"]) for truth in truths if truth.get("text")}
-    is_first_right = bool(plates) and _alike(plates[0].read.text) in known
+    known = {alike(truth["text"]) for truth in truths if truth.get("text")}
+    is_first_right = bool(plates) and alike(plates[0].read.text) in known
     return PictureResult(tuple(results), extra, is_first_right, seconds)
 
 
 def _plate(truth: dict[str, str], text: str, is_found: bool, country: str) -> PlateResult:
-    return PlateResult(country, is_found, text == truth["text"], _alike(text) == _alike(truth["text"]))
-
-
-def _alike(text: str) -> str:
-    return text.translate(LOOKALIKES)
+    return PlateResult(country, is_found, text == truth["text"], alike(text) == alike(truth["text"]))
 
 
 def _overlaps(truths: Sequence[Box], boxes: Sequence[Box]) -> FloatArray:
