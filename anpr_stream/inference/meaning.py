@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from anpr_stream.config.models import DetectorSettings
 from anpr_stream.types import FloatArray
 from anpr_stream.vision.contract import Contract, DetectorContract, ReaderContract
 from anpr_stream.vision.ctc import greedy_runs, softmax
@@ -19,7 +20,7 @@ SURE = 0.5
 """What one answer is so sure of must also be in the other one."""
 HALF_SURE = SURE / 2
 """A plate may be so much less sure there."""
-MAX_IOU, MAX_INSIDE = 0.45, 0.8
+SAME_IOU = 0.45
 LEAST_PX = 4.0
 """Area of a box in pixels below which rounding decides whether two are the same."""
 
@@ -37,8 +38,9 @@ def difference(got: Outputs, right: Outputs, contract: Contract) -> str | None:
     if isinstance(contract, DetectorContract):
         lost, made_up = _missing_plates(right, got, contract), _missing_plates(got, right, contract)
         return f"it loses {lost} plates and makes up {made_up}" if lost or made_up else None
-    lines = contract.lines if isinstance(contract, ReaderContract) else 0
-    temperature = contract.temperature if isinstance(contract, ReaderContract) else 1.0
+    lines, temperature = 0, 1.0
+    if isinstance(contract, ReaderContract):
+        lines, temperature = contract.lines, contract.temperature
     read, true = (softmax(outputs["logits"], temperature) for outputs in (got, right))
     misread = [
         _spelled(b, lines) != _spelled(a, lines) for a, b in zip(true, read, strict=True) if _is_sure(a)
@@ -48,10 +50,11 @@ def difference(got: Outputs, right: Outputs, contract: Contract) -> str | None:
 
 def _missing_plates(sure: Outputs, other: Outputs, contract: DetectorContract) -> int:
     """Count the sure plates of one answer that the other one lacks."""
-    heads = [f"head{stride}" for stride in contract.strides]
-    wanted = suppress(decode([sure[head] for head in heads], contract, SURE), MAX_IOU, MAX_INSIDE)
-    found = decode([other[head] for head in heads], contract, HALF_SURE)
-    same = iou(wanted.boxes, found.boxes) >= MAX_IOU
+    usual = DetectorSettings()
+    wanted = decode([sure[head] for head in contract.heads], contract, SURE)
+    wanted = suppress(wanted, usual.max_iou, usual.max_inside)
+    found = decode([other[head] for head in contract.heads], contract, HALF_SURE)
+    same = iou(wanted.boxes, found.boxes) >= SAME_IOU
     same &= wanted.batch[:, None] == found.batch[None, :]
     is_plate = box_area(wanted.boxes) >= LEAST_PX
     return int((is_plate & ~same.any(axis=1)).sum())

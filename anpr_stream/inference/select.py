@@ -102,10 +102,11 @@ class _Loader:
 
     def again(self, found: Iterable[Way], choice: Choice | None) -> LoadedNetwork | None:
         """Load as at the last start, unless a better way serves now; the golden sample still decides."""
-        chosen = next(
-            (way for way in found if choice and str(way) == f"{choice.engine} {choice.precision}"), None
-        )
-        if choice is None or chosen is None:
+        if choice is None:
+            return None
+        known = choice.engine, choice.precision
+        chosen = next((way for way in found if (way.engine, way.precision) == known), None)
+        if chosen is None:
             return None
         wrong = {entry.engine for entry in choice.rejections if entry.slug == "golden-disagrees"}
         if self._serves(way for way in found if way.tier < chosen.tier and str(way) not in wrong):

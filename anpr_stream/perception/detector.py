@@ -37,7 +37,6 @@ class YoloDetector:
         self._frame_backend = backend if isinstance(backend, FrameBackend) else None
         self._contract = contract
         self._settings = settings or DetectorSettings()
-        self._heads = [f"head{stride}" for stride in contract.strides]
         self._inputs: dict[tuple[int, int], FloatArray] = {}
         self._lock = Lock()
 
@@ -108,7 +107,7 @@ class YoloDetector:
         self, outputs: dict[str, FloatArray], frames: Sequence[Frame], boxes: Sequence[Letterbox]
     ) -> list[list[Detection]]:
         settings = self._settings
-        plates = decode([outputs[head] for head in self._heads], self._contract, settings.threshold)
+        plates = decode([outputs[head] for head in self._contract.heads], self._contract, settings.threshold)
         plates = join_parts(suppress(plates, settings.max_iou, settings.max_inside))
         return [
             self._detections(plates.take(np.flatnonzero(plates.batch == index)), frame, box)

@@ -49,6 +49,11 @@ class DetectorContract(NetworkContract):
     anchors: tuple[tuple[tuple[float, float], ...], ...]
     corners: bool
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the outputs, one per stride."""
+        return tuple(f"head{stride}" for stride in self.strides)
+
 
 @dataclass(frozen=True, slots=True)
 class ReaderContract(NetworkContract):
