@@ -185,6 +185,10 @@ class Depot:
         self._counted = counted
         return found
 
+    def hasher(self) -> Callable[[str], str] | None:
+        """Return the keyed hash of a text as the settings are now, None without a key."""
+        return hasher(self._settings)
+
     def list_sizes(self) -> dict[str, int]:
         """Return the number of plates on each list."""
         return self._lists.sizes()

@@ -54,7 +54,8 @@ class SnapshotFolder:
             return None
         path = (self.folder / relative).resolve()
         is_inside = path.is_relative_to(self.folder.resolve())
-        return path if is_inside and path.suffix == ".jpg" and path.is_file() else None
+        # Not Path.is_file: it raises for a name that is too long.
+        return path if is_inside and path.suffix == ".jpg" and os.path.isfile(path) else None
 
     def delete(self, relative: Sequence[str]) -> None:
         """Delete pictures and the folders that become empty; missing ones are fine."""

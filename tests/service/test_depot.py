@@ -24,6 +24,7 @@ from anpr_stream.store import ledger, outbox
 from anpr_stream.store.database import open_database, read_database
 from anpr_stream.store.history import revisions
 from anpr_stream.store.list_file import add_entries, make_entry
+from anpr_stream.store.privacy import keyed_hash
 from anpr_stream.types import EventKind, Moment
 from tests.brokers import Mosquitto, free_port
 from tests.outputs.events import PLATE
@@ -185,6 +186,15 @@ def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
     assert payloads(tmp_path, "dropped") == []
     assert depot.depths()["second"] == {"waiting": 1}
     assert depot.depths()["first"]["waiting"] == 2
+
+
+def test_a_key_counts_for_searches_as_soon_as_the_settings_are_read_again(opened: Open) -> None:
+    depot = opened()
+    assert depot.hasher() is None
+    depot.apply(settings("privacy: {unlisted: hash, key: 0123456789abcdef}"))
+    hashed = depot.hasher()
+    assert hashed is not None
+    assert hashed("AB1") == keyed_hash(b"0123456789abcdef", "AB1")
 
 
 def test_an_output_that_is_gone_is_gone_from_the_metrics_too(opened: Open) -> None:

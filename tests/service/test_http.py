@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from anpr_stream.service.http import News, Site, web_application
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.web_server import WebServer
 from anpr_stream.service.writer import Writer
+from anpr_stream.store.database import open_database
 from anpr_stream.store.privacy import keyed_hash
 from anpr_stream.store.snapshots import SnapshotFolder
 from tests.service.fakes import FakeClock, event
@@ -45,7 +46,7 @@ class House:
             faults=lambda: self.faults,
             is_ready=lambda: self.is_ready,
             news=self.news,
-            hashed=lambda text: keyed_hash(KEY, text),
+            hashed=lambda: lambda text: keyed_hash(KEY, text),
             confusions=Confusions(),
             token=None,
         )
@@ -160,6 +161,7 @@ def test_a_picture(client: httpx.Client) -> None:
         "%2fetc%2fpasswd",
         "x%00.jpg",
         "link.jpg",
+        "x" * 300 + ".jpg",
         "",
     ],
 )
@@ -172,6 +174,19 @@ def test_nothing_outside_the_pictures_is_served(house: House, client: httpx.Clie
     )
     assert answer.status_code in (400, 404)
     assert "secret" not in answer.text
+
+
+def test_a_damaged_store_is_told(house: House, client: httpx.Client, tmp_path: Path) -> None:
+    with closing(open_database(tmp_path)) as database:
+        database.execute("DROP TABLE hits")
+    answer = client.get("/events", params={"list": "staff"})
+    assert (answer.status_code, answer.json()) == (503, {"error": "the store cannot be read"})
+
+
+def test_a_token_may_hold_any_character(house: House) -> None:
+    with serving(house, token="Schlüssel-für-alle") as client:
+        good = {"Authorization": "Bearer Schlüssel-für-alle".encode()}
+        assert client.get("/events", headers=good).status_code == 200
 
 
 def test_the_token_is_asked_for(house: House) -> None:
@@ -251,6 +266,15 @@ def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client) -> None:
         client.get("/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "x"}).status_code
         == 400
     )
+
+
+def test_a_stream_goes_on_over_a_store_that_knows_less_than_the_caller(
+    house: House, client: httpx.Client
+) -> None:
+    with Stream(client, headers={"Last-Event-ID": "5000"}) as stream:
+        stream.welcome()
+        house.record(event("after the backup"))
+        assert stream.next()[1]["visit_id"] == "after the backup"
 
 
 def test_a_stream_of_one_camera(house: House, client: httpx.Client) -> None:
