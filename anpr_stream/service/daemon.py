@@ -179,14 +179,20 @@ class Daemon:
         )
         for name, status in statuses.items():
             CAMERA_UP.labels(name).set(status.source.state is SourceState.RUNNING)
-        self._p95_s = self._latency.update(self._clock.monotonic_s())
-        for name, seconds in self._p95_s.items():
-            LATENCY_P95_S.labels(name).set(seconds)
+        self._tell_latency()
         self._read_depths()
         states = [f"STATUS={self._line()}"]
         if not stuck_cameras(statuses, self._clock.monotonic_s()):
             states.append("WATCHDOG=1")
         self._notifier.send(*states)
+
+    def _tell_latency(self) -> None:
+        """Tell how late the events of the last minutes were; a camera without events has no number."""
+        before, self._p95_s = self._p95_s, self._latency.update(self._clock.monotonic_s())
+        for name, seconds in self._p95_s.items():
+            LATENCY_P95_S.labels(name).set(seconds)
+        for name in before.keys() - self._p95_s.keys():
+            LATENCY_P95_S.remove(name)
 
     def _read_depths(self) -> None:
         """Count what waits for receivers; where the store cannot be read the last count stands."""
