@@ -14,7 +14,7 @@ import pytest
 
 from anpr_stream.config.delivery import Http
 from anpr_stream.config.packaged import packaged
-from anpr_stream.errors import ConfigError
+from anpr_stream.errors import AddressError
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.service import web_server
 from anpr_stream.service.http import News, Site, web_application
@@ -323,7 +323,7 @@ def test_a_caller_beyond_the_limit_is_turned_away(house: House, monkeypatch: pyt
 def test_an_address_that_is_taken_is_named(house: House) -> None:
     with (
         WebServer(Http(port=0), web_application(house.site)) as server,
-        pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{server.port}: Address"),
+        pytest.raises(AddressError, match=rf"cannot listen on 127\.0\.0\.1:{server.port}: Address"),
     ):
         WebServer(Http(port=server.port), web_application(house.site))
 
