@@ -46,6 +46,20 @@ class MqttTransport:
             self._drop()
             return [away(error)]
 
+    def tend(self) -> str:
+        """Connect where that is lost and publish what changed, also while no event comes.
+
+        Returns:
+            Why the broker cannot be reached, empty where it can.
+        """
+        try:
+            self._connected()
+            self.publish_changes()
+        except (OSError, ValueError, RuntimeError) as error:
+            self._drop()
+            return away(error).error
+        return ""
+
     def note_cameras(self, cameras: Sequence[str]) -> bool:
         """Keep the cameras' names for `publish_changes`; tell whether they changed. Never waits."""
         if tuple(cameras) == self._cameras:
@@ -82,6 +96,7 @@ class MqttTransport:
 
     def _connected(self) -> _Connection:
         if self._client is None or not self._client.is_alive():
+            self._drop()
             self._client = _Connection(self._settings)
             self._told, self._are_cameras_told = {}, False
             self._client.announce(f"{self._settings.topic}/status", "online")

@@ -98,7 +98,7 @@ class Lanes:
             return start()
         transport.note_states(self._camera_states)
         self._mqtt[plan.policy.name] = transport
-        return start(tend=transport.publish_changes)
+        return start(tend=transport.tend)
 
 
 def _build(plan: LanePlan, unused: ExitStack) -> Transport:

@@ -161,7 +161,7 @@ def test_a_cameras_state_reaches_the_broker_while_no_event_comes(opened: Open) -
         output = f"{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}"
         depot = opened(f"outputs: [{output}]\ncameras: {{gate: {{url: a}}}}")
         depot.publish_camera_states({"gate": "connecting"})
-        depot.write(now())
+        subscriber.wait_for("anpr/status", "online")
         subscriber.wait_for("anpr/gate/state", "connecting")
         depot.publish_camera_states({"gate": "running"})
         subscriber.wait_for("anpr/gate/state", "running")
