@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +34,8 @@ class MqttTransport:
         self._states: Mapping[str, str] = {}
         self._told: Mapping[str, str] = {}
         self._client: _Connection | None = None
+        self.exchange: Callable[[Sequence[str]], Set[str]] = lambda cameras: frozenset()
+        """Writes down the cameras that the broker is told of; returns those of last time."""
 
     def send(self, messages: Sequence[Message]) -> list[Result]:
         """Publish all messages, then wait for the broker's acknowledgements in order."""
@@ -104,7 +106,8 @@ class MqttTransport:
 
     def _publish_cameras(self, client: _Connection) -> None:
         """Publish discovery, and take back what the broker keeps of cameras that went."""
-        gone, self._gone = self._gone, frozenset()
+        gone = (self._gone | self.exchange(self._cameras)) - set(self._cameras)
+        self._gone = frozenset()
         for camera in gone:
             for topic in (self._state_topic(camera), *self._discovery(camera)):
                 client.announce(topic, "")

@@ -169,6 +169,19 @@ def test_a_cameras_state_reaches_the_broker_while_no_event_comes(opened: Open) -
         subscriber.wait_for("anpr/gate/state", "")
 
 
+def test_a_broker_forgets_a_camera_that_went_while_the_daemon_was_down(opened: Open) -> None:
+    with Mosquitto() as broker, subscribed(broker, "#") as subscriber:
+        outputs = f"outputs: [{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}]\n"
+        depot = opened(f"{outputs}cameras: {{gate: {{url: a}}, yard: {{url: b}}}}")
+        depot.publish_camera_states({"gate": "running", "yard": "running"})
+        subscriber.wait_for("anpr/yard/state", "running")
+        depot.close()
+        opened(f"{outputs}cameras: {{gate: {{url: a}}}}")
+        subscriber.wait_for("anpr/yard/state", "")
+        subscriber.wait_for("homeassistant/sensor/anpr_yard/plate/config", "")
+        assert subscriber.wait_for("anpr/gate/state") == "running"
+
+
 def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
     first, second = dead_end("first"), dead_end("second")
     depot = opened(f"outputs: [{first}]")
