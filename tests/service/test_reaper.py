@@ -110,6 +110,15 @@ def test_pictures_make_room_on_a_disk_that_gets_full(
     assert [path.exists() for path in paths] == [False, False, True]
 
 
+def test_a_disk_that_gives_space_back_late_does_not_cost_all_pictures(
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve
+) -> None:
+    clock = FakeClock()
+    paths = [keep(writer, snapshots, f"v{n}", clock.now_s + n, PlateClass.UNLISTED) for n in range(3)]
+    Reaper(Retention(min_free_gb=2 * KB), writer, snapshots, clock, reserve, lambda _: 500).run()
+    assert [path.exists() for path in paths] == [False, False, True]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 16 MB of its own."""
