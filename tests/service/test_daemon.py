@@ -211,6 +211,22 @@ def test_the_watchdog_is_not_fed_while_a_camera_is_stuck(start: Start) -> None:
     running.systemd.wait_for("WATCHDOG=1")
 
 
+def test_a_daemon_that_looks_after_nothing_any_more_is_not_well(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, go_on = threading.Event(), threading.Event()
+    running = start()
+    monkeypatch.setattr(running.depot, "refresh_lists", lambda: (begin.set(), go_on.wait(60)))
+    assert begin.wait(60)
+    assert running.daemon.faults() == []
+    running.cameras.states = dict.fromkeys(running.cameras.states, SourceState.WAITING)
+    running.clock.now_s += STUCK_AFTER_S + 1
+    assert running.daemon.faults() == ["watchdog"]
+    go_on.set()
+    running.systemd.wait_for("WATCHDOG=1", running.systemd.told.count("WATCHDOG=1") + 2)
+    assert running.daemon.faults() == []
+
+
 def test_a_camera_without_events_for_minutes_has_no_latency(start: Start) -> None:
     def told() -> float | None:
         return REGISTRY.get_sample_value("anpr_event_latency_p95_seconds", {"camera": "late"})
