@@ -29,6 +29,7 @@ from anpr_stream.types import EventKind, Moment
 from tests.brokers import Mosquitto, free_port
 from tests.outputs.events import PLATE
 from tests.outputs.test_mqtt import subscribed
+from tests.service.conftest import fill
 from tests.service.fakes import event
 from tests.store.entries import make_entry as stored_entry
 
@@ -88,6 +89,15 @@ def test_the_store_is_free_again_after_closing_and_after_a_failed_start(tmp_path
         Depot(settings(f"lists: [{{name: a, file: {wrong_list}}}]"), tmp_path, SystemClock())
     with Depot(settings(), tmp_path, SystemClock()):
         pass
+
+
+def test_a_daemon_starts_on_a_disk_that_others_filled(small_disk: Path) -> None:
+    rules = settings("store: {keep: {min_free_gb: 0.001}}")
+    Depot(rules, small_disk, SystemClock()).close()
+    fill(small_disk)
+    with Depot(rules, small_disk, SystemClock()) as depot:
+        depot.write(now(visit_id="late"))
+    assert payloads(small_disk, "late") != []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
