@@ -96,8 +96,11 @@ def _frame(crop: Crop, hidden: Sequence[Box]) -> Image:
 
 
 def _safe(name: str) -> str:
-    """Return a name that is one path component: other characters as `%` and their code."""
-    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"%{ord(found[0]):02x}", name)
+    """Return a name that is one path component: other characters as `=` and their code.
+
+    Not `%`: behind `/snapshots/` it would have to be escaped once more.
+    """
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"={ord(found[0]):02x}", name)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -148,6 +148,14 @@ def test_a_picture(client: httpx.Client) -> None:
     assert answer.content.startswith(b"\xff\xd8")
 
 
+def test_a_picture_is_found_by_its_path_whatever_the_camera_is_called(
+    house: House, client: httpx.Client
+) -> None:
+    house.record(event_with_picture(visit_id="odd", camera='Tor 1/Süd "A"%2'))
+    (found,) = client.get("/visits/odd").json()
+    assert client.get(f"/snapshots/{found['images']['frame']['path']}").status_code == 200
+
+
 @pytest.mark.parametrize(
     "path",
     [
