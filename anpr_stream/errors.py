@@ -6,6 +6,7 @@
     ├── SourceError          66  (EX_NOINPUT)
     ├── ModelError           65  (EX_DATAERR)
     ├── BackendError         69  (EX_UNAVAILABLE)
+    ├── AddressError         71  (EX_OSERR)
     ├── SinkError            73  (EX_CANTCREAT)
     └── StoreError           74  (EX_IOERR)
 
@@ -78,6 +79,13 @@ class BackendError(AnprError):
 
     exit_code = 69
     slug = "backend"
+
+
+class AddressError(AnprError):
+    """An address of this machine that the daemon wants to listen on and cannot now, but perhaps soon."""
+
+    exit_code = 71
+    slug = "address"
 
 
 class SinkError(AnprError):

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import sqlite3
 import sys
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from anpr_stream.cli import (
     status,
 )
 from anpr_stream.cli.printing import finish_printing
-from anpr_stream.errors import AnprError, SinkError, UsageError
+from anpr_stream.errors import AnprError, SinkError, StoreError, UsageError
 
 INTERRUPTED = 130
 
@@ -86,6 +87,9 @@ def main() -> None:
         raise SystemExit(exit_code)
     except AnprError as error:
         raise SystemExit(_tell(error)) from None
+    except sqlite3.Error as error:
+        told = StoreError(f"the store cannot be read or written: {error}; does another program hold it?")
+        raise SystemExit(_tell(told)) from None
     except WRONG_USE as error:
         raise SystemExit(_tell_wrong_use(error)) from None
     except (KeyboardInterrupt, typer.Abort):

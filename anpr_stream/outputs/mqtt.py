@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +34,8 @@ class MqttTransport:
         self._states: Mapping[str, str] = {}
         self._told: Mapping[str, str] = {}
         self._client: _Connection | None = None
+        self.exchange: Callable[[Sequence[str]], Set[str]] = lambda cameras: frozenset()
+        """Writes down the cameras that the broker is told of; returns those of last time."""
 
     def send(self, messages: Sequence[Message]) -> list[Result]:
         """Publish all messages, then wait for the broker's acknowledgements in order."""
@@ -45,6 +47,20 @@ class MqttTransport:
         except (OSError, ValueError, RuntimeError) as error:
             self._drop()
             return [away(error)]
+
+    def tend(self) -> str:
+        """Connect where that is lost and publish what changed, also while no event comes.
+
+        Returns:
+            Why the broker cannot be reached, empty where it can.
+        """
+        try:
+            self._connected()
+            self.publish_changes()
+        except (OSError, ValueError, RuntimeError) as error:
+            self._drop()
+            return away(error).error
+        return ""
 
     def note_cameras(self, cameras: Sequence[str]) -> bool:
         """Keep the cameras' names for `publish_changes`; tell whether they changed. Never waits."""
@@ -82,6 +98,7 @@ class MqttTransport:
 
     def _connected(self) -> _Connection:
         if self._client is None or not self._client.is_alive():
+            self._drop()
             self._client = _Connection(self._settings)
             self._told, self._are_cameras_told = {}, False
             self._client.announce(f"{self._settings.topic}/status", "online")
@@ -89,7 +106,8 @@ class MqttTransport:
 
     def _publish_cameras(self, client: _Connection) -> None:
         """Publish discovery, and take back what the broker keeps of cameras that went."""
-        gone, self._gone = self._gone, frozenset()
+        gone = (self._gone | self.exchange(self._cameras)) - set(self._cameras)
+        self._gone = frozenset()
         for camera in gone:
             for topic in (self._state_topic(camera), *self._discovery(camera)):
                 client.announce(topic, "")

@@ -40,14 +40,19 @@ def connect(settings: Postgres, timeout_s: float) -> psycopg.Connection:
     Raises:
         psycopg.OperationalError: it cannot be reached or refuses us.
     """
+    given = conninfo_to_dict(settings.dsn)
+    ours: dict[str, int | str] = {
+        "connect_timeout": max(2, int(timeout_s)),
+        "tcp_user_timeout": int(timeout_s * 1000),
+        "application_name": "anpr-stream",
+    }
     address = make_conninfo(
         settings.dsn,
+        **{key: value for key, value in ours.items() if key not in given},
         **verified_tls(settings.dsn),
         password=reveal(settings.password),
-        connect_timeout=max(2, int(timeout_s)),
-        options=f"-c statement_timeout={int(timeout_s * 1000)}",
-        tcp_user_timeout=int(timeout_s * 1000),
-        application_name="anpr-stream",
+        # Of two options of one name the last one counts.
+        options=f"-c statement_timeout={int(timeout_s * 1000)} {given.get('options', '')}",
     )
     return psycopg.connect(address, autocommit=True)
 

@@ -41,6 +41,8 @@ class RedisTransport:
         try:
             pipeline.execute()
         except (redis.RedisError, OSError) as error:
+            # After a failover the address leads elsewhere; a connection stays with the old server.
+            self.close()
             return [away(error)]
         return [DELIVERED] * len(messages)
 

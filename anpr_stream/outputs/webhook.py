@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -19,6 +21,8 @@ NEVER = {400, 409, 410, 411, 413, 414, 415, 422, 431}
 """Answers that speak about this message and will not change."""
 ELSEWHERE = {401, 403, 404, 405, 407, 408, 421, 425, 429, 502, 503, 504}
 """Answers that speak about the receiver, its proxy or our rights, not about this message."""
+LONGEST_ANSWER = 65_536
+"""Bytes of a body that nobody reads; more cost as much as a new connection."""
 
 
 def sign(secret: str, utc_s: int, body: bytes) -> str:
@@ -36,6 +40,7 @@ class WebhookTransport:
     def __init__(self, target: WebhookTarget, timeout_s: float, clock: Clock) -> None:
         self._url = target.url
         self._secret = target.secret
+        self._timeout_s = timeout_s
         self._clock = clock
         headers = {name: value.get_secret_value() for name, value in target.headers.items()}
         if target.bearer is not None:
@@ -65,10 +70,22 @@ class WebhookTransport:
             now_s = int(self._clock.utc_s())
             headers[SIGNATURE] = sign(self._secret.get_secret_value(), now_s, body)
         try:
-            answer = self._client.post(self._url, content=body, headers=headers)
+            with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+                self._read_off(answer)
         except httpx.HTTPError as error:
             return away(error)
         return self._judge(answer)
+
+    def _read_off(self, answer: httpx.Response) -> None:
+        """Take the body from the connection, so that it serves again, but not one without end.
+
+        The status has said all: a body that is broken changes nothing of it.
+        """
+        until_s = time.monotonic() + self._timeout_s
+        with suppress(httpx.HTTPError):
+            for _ in answer.iter_raw():
+                if answer.num_bytes_downloaded > LONGEST_ANSWER or time.monotonic() > until_s:
+                    return
 
     def _judge(self, answer: httpx.Response) -> Result:
         if answer.is_success:

@@ -18,7 +18,7 @@ from anpr_stream.metrics import CAMERA_UP, LATENCY_P95_S, LATENCY_S
 from anpr_stream.outputs.schema import utc_text
 from anpr_stream.pipeline.camera import CameraStatus
 from anpr_stream.service.depot import Depot
-from anpr_stream.service.health import faults, forsaken, stuck_cameras, summary
+from anpr_stream.service.health import STUCK_AFTER_S, faults, forsaken, stuck_cameras, summary
 from anpr_stream.service.latency import RecentQuantile
 from anpr_stream.service.notify import Notifier
 from anpr_stream.service.reload import Plan, plan
@@ -113,6 +113,7 @@ class Daemon:
         self._depths: Mapping[str, Mapping[str, int]] = {}
         self._read_error = ""
         self._began_utc_s = clock.utc_s()
+        self._looked_s = clock.monotonic_s()
         self._reload_error = ""
         self._needs_restart: tuple[str, ...] = ()
         self._is_ready = False
@@ -131,8 +132,10 @@ class Daemon:
         self._stop()
 
     def faults(self) -> list[str]:
-        """Return why the process is not well: cameras that are stuck for no known reason."""
-        return stuck_cameras(self._cameras.statuses(), self._clock.monotonic_s())
+        """Return what is not well in the process: cameras stuck for no known reason, or what watches them."""
+        now_s = self._clock.monotonic_s()
+        watch = ["watchdog"] if now_s - self._looked_s > STUCK_AFTER_S else []
+        return watch + stuck_cameras(self._cameras.statuses(), now_s)
 
     def is_ready(self) -> bool:
         """Return whether cameras are started and events can be stored."""
@@ -179,14 +182,21 @@ class Daemon:
         )
         for name, status in statuses.items():
             CAMERA_UP.labels(name).set(status.source.state is SourceState.RUNNING)
-        self._p95_s = self._latency.update(self._clock.monotonic_s())
-        for name, seconds in self._p95_s.items():
-            LATENCY_P95_S.labels(name).set(seconds)
+        self._tell_latency()
         self._read_depths()
         states = [f"STATUS={self._line()}"]
         if not stuck_cameras(statuses, self._clock.monotonic_s()):
             states.append("WATCHDOG=1")
         self._notifier.send(*states)
+        self._looked_s = self._clock.monotonic_s()
+
+    def _tell_latency(self) -> None:
+        """Tell how late the events of the last minutes were; a camera without events has no number."""
+        before, self._p95_s = self._p95_s, self._latency.update(self._clock.monotonic_s())
+        for name, seconds in self._p95_s.items():
+            LATENCY_P95_S.labels(name).set(seconds)
+        for name in before.keys() - self._p95_s.keys():
+            LATENCY_P95_S.remove(name)
 
     def _read_depths(self) -> None:
         """Count what waits for receivers; where the store cannot be read the last count stands."""

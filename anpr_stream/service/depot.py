@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -28,7 +29,7 @@ from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.transports import lane_plans
 from anpr_stream.service.writer import Writer
 from anpr_stream.store import outbox
-from anpr_stream.store.database import open_database, read_database
+from anpr_stream.store.database import LOG_BYTES, open_database, read_database
 from anpr_stream.store.ledger import Entry, close_interrupted, open_visits
 from anpr_stream.store.lists import ListBook
 from anpr_stream.store.privacy import keyed_hash
@@ -87,7 +88,7 @@ class Depot:
             plans = lane_plans(settings, clock)
             self._files = [stack.enter_context(file_sink(output)) for output in settings.files]
             reserve = Reserve(folder)
-            self.writer = stack.enter_context(Writer(open_database(folder), reserve.release))
+            self.writer = stack.enter_context(Writer(_open(folder, reserve), reserve.release))
             self._lanes = Lanes(self.writer, folder, clock)
             self._settle_last_run()
             self.notebook = PlateNotebook(self.writer, settings.cameras, settings.privacy.is_plain)
@@ -185,6 +186,10 @@ class Depot:
         self._counted = counted
         return found
 
+    def hasher(self) -> Callable[[str], str] | None:
+        """Return the keyed hash of a text as the settings are now, None without a key."""
+        return hasher(self._settings)
+
     def list_sizes(self) -> dict[str, int]:
         """Return the number of plates on each list."""
         return self._lists.sizes()
@@ -250,6 +255,17 @@ class Depot:
 
 def _rules(settings: Settings) -> Rules:
     return Rules(settings.privacy, settings.outputs, settings.lists, settings.tracking.visits.revisit_s)
+
+
+def _open(folder: Path, reserve: Reserve) -> sqlite3.Connection:
+    """Open the store; on a full disk give up the reserve for it, since opening writes, too."""
+    try:
+        return open_database(folder)
+    except StoreError:
+        if shutil.disk_usage(folder).free >= LOG_BYTES:
+            raise
+        reserve.release()
+        return open_database(folder)
 
 
 def _lock(folder: Path) -> IO[str]:

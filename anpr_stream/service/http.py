@@ -86,7 +86,7 @@ class Site:
         faults: why the process is not well; empty while it is.
         is_ready: whether cameras are started and events can be stored.
         news: wakes the streams.
-        hashed: the keyed hash of a text, where there is a key.
+        hashed: returns the keyed hash of a text as the settings are now, None without a key.
         confusions: the reader's, for searches by likeness.
         token: bearer token, None on loopback only.
     """
@@ -97,7 +97,7 @@ class Site:
     faults: Callable[[], list[str]]
     is_ready: Callable[[], bool]
     news: News
-    hashed: Callable[[str], str] | None
+    hashed: Callable[[], Callable[[str], str] | None]
     confusions: Confusions
     token: str | None
 
@@ -123,7 +123,11 @@ def web_application(site: Site) -> Starlette:
             Route("/openapi.json", pages.openapi),
         ],
         middleware=middleware,
-        exception_handlers={HTTPException: _http_error, StoreError: _store_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            StoreError: _store_error,
+            sqlite3.Error: _store_error,
+        },
     )
 
 
@@ -150,7 +154,7 @@ class _Pages:
 
     async def events(self, request: Request) -> Response:
         try:
-            query = parse_query(request.query_params, self._site.hashed)
+            query = parse_query(request.query_params, self._site.hashed())
             last = _last_event(request)
         except ValueError as error:
             return _error(400, str(error))
@@ -189,7 +193,9 @@ class _Pages:
 
     async def _follow(self, since: int | None, cameras: tuple[str, ...]) -> AsyncIterator[str]:
         """Yield the accepted events after one, for ever; the store is the queue, so none is lost."""
-        last: int = await run_in_threadpool(self._read, history.newest) if since is None else since
+        newest: int = await run_in_threadpool(self._read, history.newest)
+        # A store that began anew, or came back from a backup, counts on from less than the caller has.
+        last = newest if since is None else min(since, newest)
         yield ": welcome\n\n"
         while not self._site.news.is_over:
             rows = await run_in_threadpool(
@@ -226,7 +232,7 @@ def _bearer(token: str) -> Callable[[Request, Callable[[Request], Awaitable[Resp
     wanted = f"Bearer {token}".encode()
 
     async def check(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        given = request.headers.get("authorization", "").encode()
+        given = request.headers.get("authorization", "").encode("latin-1")
         # Not request.url: older versions of Starlette make its path of the Host header, too.
         if request.scope["path"] not in OPEN and not hmac.compare_digest(given, wanted):
             return _error(401, "the bearer token is missing or wrong", {"WWW-Authenticate": "Bearer"})

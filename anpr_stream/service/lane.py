@@ -71,7 +71,7 @@ class Lane:
         folder: Path,
         clock: Clock,
         before: Lane | None = None,
-        tend: Callable[[], None] = lambda: None,
+        tend: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Start the thread.
 
@@ -82,7 +82,8 @@ class Lane:
             folder: the store's.
             clock: for the age of what is delivered.
             before: a lane of this name that is ending; this one begins after it and sends what it left.
-            tend: called in the thread now and then, and after each `wake`, while nothing waits.
+            tend: called in the thread now and then, and after each `wake`, while nothing waits; returns
+                why the receiver is away, empty where it is there, None where that is unknown.
         """
         self._policy = policy
         self._transport = transport
@@ -147,8 +148,7 @@ class Lane:
         self._wake.clear()
         parcels = outbox.take(database, self.name, self._policy.batch)
         if not parcels:
-            self._tend()
-            self._wake.wait(LOOK_AGAIN_S)
+            self._idle()
             return
         if old := [parcel for parcel in parcels if self._is_too_old(parcel)]:
             self._put_aside(old)
@@ -164,6 +164,16 @@ class Lane:
             self._back_off(last.error, last.retry_after_s)
         else:
             self._recovered()
+
+    def _idle(self) -> None:
+        """Look after the receiver, then wait for something to send."""
+        found = self._tend()
+        if found:
+            self._back_off(found, 0.0)
+            return
+        if found is not None:
+            self._recovered()
+        self._wake.wait(LOOK_AGAIN_S)
 
     def _is_too_old(self, parcel: Parcel) -> bool:
         max_age_s = self._policy.max_age_s

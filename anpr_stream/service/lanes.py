@@ -15,6 +15,7 @@ from anpr_stream.outputs.transport import Transport
 from anpr_stream.service.lane import Lane, LaneStatus
 from anpr_stream.service.transports import LanePlan
 from anpr_stream.service.writer import Writer
+from anpr_stream.store.announced import exchange_announced
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,13 @@ class Lanes:
         if not isinstance(transport, MqttTransport):
             return start()
         transport.note_states(self._camera_states)
+        transport.exchange = partial(self._exchange, plan.policy.name)
         self._mqtt[plan.policy.name] = transport
-        return start(tend=transport.publish_changes)
+        return start(tend=transport.tend)
+
+    def _exchange(self, lane: str, cameras: Sequence[str]) -> Set[str]:
+        """Note the cameras that a broker is told of; waits for the store, so called by the lane."""
+        return self._writer.submit(partial(exchange_announced, lane=lane, cameras=cameras)).result()
 
 
 def _build(plan: LanePlan, unused: ExitStack) -> Transport:

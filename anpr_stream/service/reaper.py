@@ -106,14 +106,17 @@ class Reaper:
                 yield plate_class, days
 
     def _forget_surplus_pictures(self) -> None:
-        while (surplus := self._surplus_bytes()) > 0:
+        # Measured once: where deleted files give their space back late, or a backup holds them, all would go.
+        surplus = self._surplus_bytes()
+        while surplus > 0:
             job = partial(retention.forget_images, surplus_bytes=surplus)
-            paths = self._writer.submit(job).result()
-            if not paths:
+            sizes = self._writer.submit(job).result()
+            if not sizes:
                 LOG.warning("the disk is short of space, and there are no pictures left to delete")
                 return
-            self._snapshots.delete(paths)
-            FORGOTTEN.labels("pictures").inc(len(paths))
+            self._snapshots.delete(tuple(sizes))
+            FORGOTTEN.labels("pictures").inc(len(sizes))
+            surplus -= sum(sizes.values())
 
     def _surplus_bytes(self) -> float:
         missing = self._rules.min_free_gb * GB - self._free(self._snapshots)

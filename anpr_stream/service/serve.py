@@ -23,7 +23,7 @@ from anpr_stream.pipeline.delivery import count
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.supervisor import Pipeline
 from anpr_stream.service.daemon import Daemon, Order
-from anpr_stream.service.depot import SNAPSHOTS, Depot, hasher, load_confusions
+from anpr_stream.service.depot import SNAPSHOTS, Depot, load_confusions
 from anpr_stream.service.extras import load_with_extra
 from anpr_stream.service.http import News, Site, web_application
 from anpr_stream.service.logs import set_up_logs
@@ -95,7 +95,7 @@ def run(
         stack.enter_context(Periodic("retention", settings.store.keep.every_s, depot.reap))
         stack.enter_context(StatusSocket(socket_path(settings.service, folder, environ), daemon.status))
         if settings.service.http.enabled:
-            site = _site(settings, folder, daemon, news)
+            site = _site(settings, depot, daemon, news)
             server = stack.enter_context(WebServer(settings.service.http, web_application(site)))
             stack.callback(news.end)
             LOG.info("http: listening on %s port %d", settings.service.http.host, server.port)
@@ -143,15 +143,15 @@ def _engines(loaded: tuple[LoadedNetwork, ...]) -> dict[str, str]:
     return {network.model.name: f"{network.backend.description}: {network.because}" for network in loaded}
 
 
-def _site(settings: Settings, folder: Path, daemon: Daemon, news: News) -> Site:
+def _site(settings: Settings, depot: Depot, daemon: Daemon, news: News) -> Site:
     return Site(
-        folder=folder,
-        snapshots=SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality),
+        folder=depot.folder,
+        snapshots=SnapshotFolder(depot.folder / SNAPSHOTS, settings.store.jpeg_quality),
         status=daemon.status,
         faults=daemon.faults,
         is_ready=daemon.is_ready,
         news=news,
-        hashed=hasher(settings),
+        hashed=depot.hasher,
         confusions=load_confusions(),
         token=reveal(settings.service.http.token),
     )

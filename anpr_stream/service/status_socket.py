@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anpr_stream.errors import ConfigError, UsageError, reason_of
+from anpr_stream.errors import AddressError, UsageError, reason_of
 
 LOG = logging.getLogger(__name__)
 CALLER_LIMIT_S = 5.0
@@ -29,7 +29,7 @@ class StatusSocket:
             status: called for each caller, in the socket's thread.
 
         Raises:
-            ConfigError: the socket cannot be made.
+            AddressError: the socket cannot be made.
         """
         self._path = path
         self._status = status
@@ -42,7 +42,7 @@ class StatusSocket:
             self._socket.listen()
         except OSError as error:
             self._socket.close()
-            raise ConfigError(f"status_socket {path}: {error}", "status-socket") from error
+            raise AddressError(f"status_socket {path}: {error}", "status-socket") from error
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="anpr-status", daemon=True)
         self._thread.start()

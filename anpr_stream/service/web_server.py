@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anpr_stream.config.delivery import Http
-from anpr_stream.errors import ConfigError, reason_of
+from anpr_stream.errors import AddressError, reason_of
 
 END_WITHIN_S = 1
 """Time for answers under way at the end; uvicorn takes whole seconds."""
@@ -30,7 +30,7 @@ class WebServer:
         """Listen and start the thread.
 
         Raises:
-            ConfigError: the address is taken, foreign or forbidden.
+            AddressError: the address is taken, foreign or forbidden.
         """
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -43,7 +43,7 @@ class WebServer:
             self._socket.close()
             where = f"service.http: cannot listen on {settings.host}:{settings.port}"
             what_to_do = "end what listens there already, or set another host or port"
-            raise ConfigError(f"{where}: {reason_of(error)}; {what_to_do}", "http-address") from error
+            raise AddressError(f"{where}: {reason_of(error)}; {what_to_do}", "http-address") from error
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(

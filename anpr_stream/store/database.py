@@ -96,7 +96,15 @@ CREATE TABLE remembered (
 ) WITHOUT ROWID;
 """
 
-STEPS = (FIRST, CLOCK, REMEMBERED)
+ANNOUNCED = """
+CREATE TABLE announced (
+    lane TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    PRIMARY KEY (lane, camera)
+) WITHOUT ROWID;
+"""
+
+STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED)
 """What each version added; a store is brought from its own version to the last one, step by step."""
 VERSION = len(STEPS)
 

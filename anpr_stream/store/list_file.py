@@ -3,10 +3,12 @@
 Columns: `plate` and, where wanted, `note`, `cameras`, `zones`, `days` (separated by blanks, e.g. `mon tue`),
 `from` and `to` (local time, `22:00`; a window may pass midnight and then belongs to the day it begins on),
 `expires` (a date, the last day included). A plate may stand as its keyed hash, `#` and 32 hexadecimal digits.
+Spreadsheets write semicolons or tabs, capitals in headers, UTF-16, and empty cells and rows: all are read.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import fcntl
 import io
@@ -17,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import zip_longest
 from pathlib import Path
 
 from anpr_stream.errors import StoreError, reason_of
@@ -26,6 +29,7 @@ COLUMNS = ("plate", "note", "cameras", "zones", "days", "from", "to", "expires")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HASH = re.compile(r"#[0-9a-f]{32}")
 MAX_BYTES = 64_000_000
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ class ListEntry:
 
     def _is_open(self, local: datetime) -> bool:
         begins, ends = self.begins or time.min, self.ends or time.max
-        passes_midnight = self.ends is not None and begins > ends
+        # A window to 0:00 passes midnight, too, even from 0:00 on: it lasts the whole day.
+        passes_midnight = self.ends is not None and begins >= ends
         is_next_day = passes_midnight and local.time() < ends
         day = (local - timedelta(days=1) if is_next_day else local).date()
         if self.days and day.weekday() not in self.days:
@@ -81,7 +86,8 @@ def read_list(path: Path) -> tuple[ListEntry, ...]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise StoreError(f"{path}: over {MAX_BYTES // 1_000_000} MB, no plate list", "list-invalid")
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode("utf-16" if content.startswith(UTF_16) else "utf-8-sig")
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
@@ -95,14 +101,17 @@ def parse_list(text: str, name: str) -> tuple[ListEntry, ...]:
     Raises:
         StoreError: as `read_list`.
     """
-    lines = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    # Strict, so that a quotation mark without its twin does not swallow the plates behind it.
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     entries: list[ListEntry] = []
     faults: list[str] = []
     try:
-        _check_columns(lines.fieldnames, name)
+        columns = [column.strip().lower() for column in next(lines, [])]
+        _check_columns(columns, name)
         for row in lines:
             try:
-                entries.append(_entry(row))
+                entries.extend(_entries(columns, row))
             except ValueError as error:
                 faults.append(f"{name}:{lines.line_num}: {error}")
     except csv.Error as error:
@@ -181,31 +190,37 @@ def make_entry(values: dict[str, str]) -> ListEntry:
         plate = normalise(plate)
     if not plate:
         raise ValueError(f"plate: {values.get('plate', '')!r} holds no letter A-Z or digit")
+    begins, ends = _time("from", values.get("from", "")), _time("to", values.get("to", ""))
+    if begins is not None and begins == ends:
+        raise ValueError("to: the same time as 'from'; leave both empty for the whole day")
     return ListEntry(
         plate=plate,
         note=values.get("note", "").strip(),
         cameras=tuple(values.get("cameras", "").split()),
         zones=tuple(values.get("zones", "").split()),
         days=tuple(sorted({_day(name) for name in values.get("days", "").lower().split()})),
-        begins=_time("from", values.get("from", "")),
-        ends=_time("to", values.get("to", "")),
+        begins=begins,
+        ends=ends,
         expires=_date(values.get("expires", "")),
     )
 
 
-def _check_columns(columns: Sequence[str] | None, name: str) -> None:
-    if not columns or "plate" not in columns:
+def _check_columns(columns: Sequence[str], name: str) -> None:
+    if "plate" not in columns:
         raise StoreError(f"{name}:1: expected a header with the column 'plate'", "list-invalid")
-    if unknown := [column for column in columns if column not in COLUMNS]:
+    if unknown := [column for column in columns if column and column not in COLUMNS]:
         raise StoreError(
             f"{name}:1: unknown column {unknown[0]!r}; known: {', '.join(COLUMNS)}", "list-invalid"
         )
 
 
-def _entry(row: dict[str, str | None]) -> ListEntry:
-    if None in row:
+def _entries(columns: Sequence[str], row: Sequence[str]) -> Iterator[ListEntry]:
+    """Yield the entry of a row, nothing for an empty one."""
+    if not "".join(row).strip():
+        return
+    if any(value.strip() for column, value in zip_longest(columns, row, fillvalue="") if not column):
         raise ValueError("more values than columns")
-    return make_entry({column: value or "" for column, value in row.items()})
+    yield make_entry(dict(zip(columns, row, strict=False)))
 
 
 def _key(entry: ListEntry) -> tuple[object, ...]:

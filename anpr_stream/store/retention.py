@@ -47,22 +47,22 @@ def forget_visits(database: sqlite3.Connection, plate_class: PlateClass, before_
     return Forgotten(len(rows), dead, tuple(paths))
 
 
-def forget_images(database: sqlite3.Connection, surplus_bytes: float) -> tuple[str, ...]:
-    """Delete up to `AT_ONCE` pictures of at least so many bytes together; return their paths.
+def forget_images(database: sqlite3.Connection, surplus_bytes: float) -> dict[str, int]:
+    """Delete up to `AT_ONCE` pictures of at least so many bytes together; return their sizes by path.
 
     The oldest go first, all those of plates on no list before any of a listed one.
     """
     rows = database.execute(
         "SELECT path, bytes FROM images ORDER BY plate_class = 'listed', stored_utc_s LIMIT ?", (AT_ONCE,)
     ).fetchall()
-    paths: list[str] = []
+    sizes: dict[str, int] = {}
     for path, size in rows:
         if surplus_bytes <= 0:
             break
-        paths.append(path)
+        sizes[path] = size
         surplus_bytes -= size
-    database.executemany("DELETE FROM images WHERE path = ?", [(path,) for path in paths])
-    return tuple(paths)
+    database.executemany("DELETE FROM images WHERE path = ?", [(path,) for path in sizes])
+    return sizes
 
 
 def image_bytes(database: sqlite3.Connection) -> int:

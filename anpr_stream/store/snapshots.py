@@ -54,7 +54,8 @@ class SnapshotFolder:
             return None
         path = (self.folder / relative).resolve()
         is_inside = path.is_relative_to(self.folder.resolve())
-        return path if is_inside and path.suffix == ".jpg" and path.is_file() else None
+        # Not Path.is_file: it raises for a name that is too long.
+        return path if is_inside and path.suffix == ".jpg" and os.path.isfile(path) else None
 
     def delete(self, relative: Sequence[str]) -> None:
         """Delete pictures and the folders that become empty; missing ones are fine."""
@@ -95,8 +96,11 @@ def _frame(crop: Crop, hidden: Sequence[Box]) -> Image:
 
 
 def _safe(name: str) -> str:
-    """Return a name that is one path component: other characters as `%` and their code."""
-    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"%{ord(found[0]):02x}", name)
+    """Return a name that is one path component: other characters as `=` and their code.
+
+    Not `%`: behind `/snapshots/` it would have to be escaped once more.
+    """
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"={ord(found[0]):02x}", name)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

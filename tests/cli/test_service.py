@@ -101,6 +101,15 @@ def test_a_missing_store_is_named(
     assert anpr_stream("search").is_one_line_error(2, "name its folder with --store")
 
 
+@pytest.mark.parametrize("command", ["search", "export", "outbox list", "outbox discard --all"])
+def test_a_damaged_store_is_told_in_one_line(anpr_stream: Command, store: Path, command: str) -> None:
+    file = store / "anpr-stream.sqlite"
+    head = file.read_bytes()[:4096]
+    file.write_bytes(head + b"\xff" * (file.stat().st_size - len(head)))
+    answer = anpr_stream(*command.split(), "--store", str(store))
+    assert answer.is_one_line_error(74, "malformed")
+
+
 def test_export_as_csv(anpr_stream: Command, config: Path, store: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(anpr_stream("export", "-c", config).out)))
     assert [row["text"] for row in rows] == ["", "XY999", "AB123"]

@@ -196,6 +196,23 @@ def test_a_broker_that_stops_and_starts(broker: Mosquitto) -> None:
         assert verdicts(transport.send(messages("c", "d"))) == ALL_GOOD
 
 
+def test_a_broker_hears_of_cameras_while_no_event_comes() -> None:
+    with Mosquitto() as own, transport_to(own.port) as transport:
+        transport.note_states({"gate": "running"})
+        assert transport.tend() == ""
+        client = transport._client
+        assert client is not None
+        own.stop()
+        with client._changed:
+            assert client._changed.wait_for(lambda: not client.is_alive(), 60)
+        assert "refused" in transport.tend()
+        own.start()
+        assert transport.tend() == ""
+        with subscribed(own, "anpr/#") as subscriber:
+            subscriber.wait_for("anpr/status", "online")
+            subscriber.wait_for("anpr/gate/state", "running")
+
+
 def test_an_old_acknowledgement_does_not_count_for_a_message_whose_number_comes_again() -> None:
     with Mosquitto() as own, transport_to(own.port, timeout_s=1.0, discovery_prefix=None) as transport:
         transport.note_states({"gate": "running"})

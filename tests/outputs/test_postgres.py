@@ -62,6 +62,17 @@ def test_a_role_that_may_only_write_needs_no_right_to_make_tables(server: Postgr
     assert "permission denied" in result.error
 
 
+def test_the_addresss_own_keys_count(server: PostgreSql) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA traffic")
+    dsn = f"{server.dsn}?options=-csearch_path%3Dtraffic&application_name=gate"
+    with transport_to(dsn, table="t11") as transport:
+        assert verdicts(transport.send(messages("a"))) == [Verdict.DELIVERED]
+        assert transport._connection is not None
+        assert transport._connection.info.get_parameters()["application_name"] == "gate"
+    assert [row[0] for row in rows(server.dsn, "traffic.t11")] == ["a"]
+
+
 def test_a_row_that_is_refused_does_not_hold_up_the_others(server: PostgreSql) -> None:
     bad = Message("bad", 0, messages("bad")[0].payload.replace("approaching", "\\u0000"))
     with transport_to(server.dsn, table="t2") as transport:

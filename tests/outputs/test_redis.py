@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from anpr_stream.config.delivery import RedisOutput
 from anpr_stream.outputs.redis import RedisTransport
@@ -56,6 +57,16 @@ def test_a_key_of_another_kind_holds_the_events_back(server: Redis) -> None:
         transport._client.set("s3", "taken")
         (result,) = transport.send(messages("a", "b"))
     assert (result.verdict, "WRONGTYPE" in result.error) == (Verdict.AWAY, True)
+
+
+def test_a_server_that_became_a_replica_is_left() -> None:
+    with Redis(password="right") as own, transport_to(own.port) as transport:
+        assert verdicts(transport.send(messages("a"))) == [Verdict.DELIVERED]
+        with closing(redis.Redis(port=own.port, password="right")) as other:
+            other.execute_command("REPLICAOF", "127.0.0.1", free_port())
+            (result,) = transport.send(messages("b"))
+            assert (result.verdict, "read only" in result.error) == (Verdict.AWAY, True)
+            assert len(other.client_list(_type="normal")) == 1
 
 
 def test_a_wrong_password_is_told_and_never_shown(server: Redis) -> None:

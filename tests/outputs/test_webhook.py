@@ -3,10 +3,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,40 @@ def test_the_receiver_says_how_long_to_wait(receiver: Receiver, header: str, wai
     receiver.script = [(429, {"Retry-After": header})]
     with transport_to(receiver.server_port) as transport:
         assert transport.send(messages("a"))[0].retry_after_s == pytest.approx(wait_s)
+
+
+@contextmanager
+def answering(answer: bytes, more: bytes = b"") -> Iterator[int]:
+    """Give one caller an answer, and then as much more as it takes."""
+
+    def run() -> None:
+        caller, _ = server.accept()
+        with caller, suppress(OSError):
+            caller.recv(65536)
+            caller.sendall(answer)
+            while more:
+                caller.sendall(more)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("head", "more"),
+    [
+        (b"200 OK\r\nContent-Length: 100", b""),
+        (b"200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2", b""),
+        (b"200 OK", b"x" * 65536),
+    ],
+    ids=["cut off", "no gzip", "without end"],
+)
+def test_a_broken_body_does_not_change_the_answer(head: bytes, more: bytes) -> None:
+    with answering(b"HTTP/1.1 " + head + b"\r\n\r\nok", more) as port, transport_to(port) as transport:
+        assert verdicts(transport.send(messages("a"))) == [Verdict.DELIVERED]
 
 
 def test_a_receiver_that_is_not_there_is_away() -> None:

@@ -12,11 +12,13 @@ import pytest
 from anpr_stream.config.load import parse_settings
 from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.errors import ConfigError
+from anpr_stream.metrics import LATENCY_S, REGISTRY
 from anpr_stream.pipeline.camera import CameraStatus
 from anpr_stream.service import daemon as module
 from anpr_stream.service.daemon import Daemon, Order
 from anpr_stream.service.depot import Depot
 from anpr_stream.service.health import STUCK_AFTER_S
+from anpr_stream.service.latency import WINDOW_S
 from anpr_stream.service.notify import Notifier
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.store import ledger, outbox
@@ -207,6 +209,36 @@ def test_the_watchdog_is_not_fed_while_a_camera_is_stuck(start: Start) -> None:
     assert running.daemon.faults() == ["yard"]
     running.cameras.states["yard"] = SourceState.WAITING
     running.systemd.wait_for("WATCHDOG=1")
+
+
+def test_a_daemon_that_looks_after_nothing_any_more_is_not_well(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, go_on = threading.Event(), threading.Event()
+    running = start()
+    monkeypatch.setattr(running.depot, "refresh_lists", lambda: (begin.set(), go_on.wait(60)))
+    assert begin.wait(60)
+    assert running.daemon.faults() == []
+    running.cameras.states = dict.fromkeys(running.cameras.states, SourceState.WAITING)
+    running.clock.now_s += STUCK_AFTER_S + 1
+    assert running.daemon.faults() == ["watchdog"]
+    go_on.set()
+    running.systemd.wait_for("WATCHDOG=1", running.systemd.told.count("WATCHDOG=1") + 2)
+    assert running.daemon.faults() == []
+
+
+def test_a_camera_without_events_for_minutes_has_no_latency(start: Start) -> None:
+    def told() -> float | None:
+        return REGISTRY.get_sample_value("anpr_event_latency_p95_seconds", {"camera": "late"})
+
+    running = start()
+    LATENCY_S.labels("late").observe(0.25)
+    running.systemd.wait_for("WATCHDOG=1", running.systemd.told.count("WATCHDOG=1") + 2)
+    assert told() is not None
+    running.cameras.states = dict.fromkeys(running.cameras.states, SourceState.WAITING)
+    running.clock.now_s += 2 * WINDOW_S
+    running.systemd.wait_for("WATCHDOG=1", running.systemd.told.count("WATCHDOG=1") + 2)
+    assert told() is None
 
 
 def test_a_reload_touches_only_what_changed(start: Start) -> None:

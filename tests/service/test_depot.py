@@ -24,10 +24,12 @@ from anpr_stream.store import ledger, outbox
 from anpr_stream.store.database import open_database, read_database
 from anpr_stream.store.history import revisions
 from anpr_stream.store.list_file import add_entries, make_entry
+from anpr_stream.store.privacy import keyed_hash
 from anpr_stream.types import EventKind, Moment
 from tests.brokers import Mosquitto, free_port
 from tests.outputs.events import PLATE
 from tests.outputs.test_mqtt import subscribed
+from tests.service.conftest import fill
 from tests.service.fakes import event
 from tests.store.entries import make_entry as stored_entry
 
@@ -87,6 +89,15 @@ def test_the_store_is_free_again_after_closing_and_after_a_failed_start(tmp_path
         Depot(settings(f"lists: [{{name: a, file: {wrong_list}}}]"), tmp_path, SystemClock())
     with Depot(settings(), tmp_path, SystemClock()):
         pass
+
+
+def test_a_daemon_starts_on_a_disk_that_others_filled(small_disk: Path) -> None:
+    rules = settings("store: {keep: {min_free_gb: 0.001}}")
+    Depot(rules, small_disk, SystemClock()).close()
+    fill(small_disk)
+    with Depot(rules, small_disk, SystemClock()) as depot:
+        depot.write(now(visit_id="late"))
+    assert payloads(small_disk, "late") != []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -160,12 +171,25 @@ def test_a_cameras_state_reaches_the_broker_while_no_event_comes(opened: Open) -
         output = f"{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}"
         depot = opened(f"outputs: [{output}]\ncameras: {{gate: {{url: a}}}}")
         depot.publish_camera_states({"gate": "connecting"})
-        depot.write(now())
+        subscriber.wait_for("anpr/status", "online")
         subscriber.wait_for("anpr/gate/state", "connecting")
         depot.publish_camera_states({"gate": "running"})
         subscriber.wait_for("anpr/gate/state", "running")
         depot.publish_cameras(["yard"])
         subscriber.wait_for("anpr/gate/state", "")
+
+
+def test_a_broker_forgets_a_camera_that_went_while_the_daemon_was_down(opened: Open) -> None:
+    with Mosquitto() as broker, subscribed(broker, "#") as subscriber:
+        outputs = f"outputs: [{{type: mqtt, name: m, host: 127.0.0.1, port: {broker.port}}}]\n"
+        depot = opened(f"{outputs}cameras: {{gate: {{url: a}}, yard: {{url: b}}}}")
+        depot.publish_camera_states({"gate": "running", "yard": "running"})
+        subscriber.wait_for("anpr/yard/state", "running")
+        depot.close()
+        opened(f"{outputs}cameras: {{gate: {{url: a}}}}")
+        subscriber.wait_for("anpr/yard/state", "")
+        subscriber.wait_for("homeassistant/sensor/anpr_yard/plate/config", "")
+        assert subscriber.wait_for("anpr/gate/state") == "running"
 
 
 def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
@@ -185,6 +209,15 @@ def test_settings_change_while_running(opened: Open, tmp_path: Path) -> None:
     assert payloads(tmp_path, "dropped") == []
     assert depot.depths()["second"] == {"waiting": 1}
     assert depot.depths()["first"]["waiting"] == 2
+
+
+def test_a_key_counts_for_searches_as_soon_as_the_settings_are_read_again(opened: Open) -> None:
+    depot = opened()
+    assert depot.hasher() is None
+    depot.apply(settings("privacy: {unlisted: hash, key: 0123456789abcdef}"))
+    hashed = depot.hasher()
+    assert hashed is not None
+    assert hashed("AB1") == keyed_hash(b"0123456789abcdef", "AB1")
 
 
 def test_an_output_that_is_gone_is_gone_from_the_metrics_too(opened: Open) -> None:

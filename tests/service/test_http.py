@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import pytest
 
 from anpr_stream.config.delivery import Http
 from anpr_stream.config.packaged import packaged
-from anpr_stream.errors import ConfigError
+from anpr_stream.errors import AddressError
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.service import web_server
 from anpr_stream.service.http import News, Site, web_application
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.web_server import WebServer
 from anpr_stream.service.writer import Writer
+from anpr_stream.store.database import open_database
 from anpr_stream.store.privacy import keyed_hash
 from anpr_stream.store.snapshots import SnapshotFolder
 from tests.service.fakes import FakeClock, event
@@ -45,7 +46,7 @@ class House:
             faults=lambda: self.faults,
             is_ready=lambda: self.is_ready,
             news=self.news,
-            hashed=lambda text: keyed_hash(KEY, text),
+            hashed=lambda: lambda text: keyed_hash(KEY, text),
             confusions=Confusions(),
             token=None,
         )
@@ -147,6 +148,14 @@ def test_a_picture(client: httpx.Client) -> None:
     assert answer.content.startswith(b"\xff\xd8")
 
 
+def test_a_picture_is_found_by_its_path_whatever_the_camera_is_called(
+    house: House, client: httpx.Client
+) -> None:
+    house.record(event_with_picture(visit_id="odd", camera='Tor 1/Süd "A"%2'))
+    (found,) = client.get("/visits/odd").json()
+    assert client.get(f"/snapshots/{found['images']['frame']['path']}").status_code == 200
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -160,6 +169,7 @@ def test_a_picture(client: httpx.Client) -> None:
         "%2fetc%2fpasswd",
         "x%00.jpg",
         "link.jpg",
+        "x" * 300 + ".jpg",
         "",
     ],
 )
@@ -172,6 +182,19 @@ def test_nothing_outside_the_pictures_is_served(house: House, client: httpx.Clie
     )
     assert answer.status_code in (400, 404)
     assert "secret" not in answer.text
+
+
+def test_a_damaged_store_is_told(house: House, client: httpx.Client, tmp_path: Path) -> None:
+    with closing(open_database(tmp_path)) as database:
+        database.execute("DROP TABLE hits")
+    answer = client.get("/events", params={"list": "staff"})
+    assert (answer.status_code, answer.json()) == (503, {"error": "the store cannot be read"})
+
+
+def test_a_token_may_hold_any_character(house: House) -> None:
+    with serving(house, token="Schlüssel-für-alle") as client:
+        good = {"Authorization": "Bearer Schlüssel-für-alle".encode()}
+        assert client.get("/events", headers=good).status_code == 200
 
 
 def test_the_token_is_asked_for(house: House) -> None:
@@ -253,6 +276,15 @@ def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client) -> None:
     )
 
 
+def test_a_stream_goes_on_over_a_store_that_knows_less_than_the_caller(
+    house: House, client: httpx.Client
+) -> None:
+    with Stream(client, headers={"Last-Event-ID": "5000"}) as stream:
+        stream.welcome()
+        house.record(event("after the backup"))
+        assert stream.next()[1]["visit_id"] == "after the backup"
+
+
 def test_a_stream_of_one_camera(house: House, client: httpx.Client) -> None:
     with Stream(client, params={"camera": "yard"}, headers={"Last-Event-ID": "0"}) as stream:
         assert stream.next()[1]["visit_id"] == "v2"
@@ -299,7 +331,7 @@ def test_a_caller_beyond_the_limit_is_turned_away(house: House, monkeypatch: pyt
 def test_an_address_that_is_taken_is_named(house: House) -> None:
     with (
         WebServer(Http(port=0), web_application(house.site)) as server,
-        pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{server.port}: Address"),
+        pytest.raises(AddressError, match=rf"cannot listen on 127\.0\.0\.1:{server.port}: Address"),
     ):
         WebServer(Http(port=server.port), web_application(house.site))
 

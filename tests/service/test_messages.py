@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("service", "store", "outputs")
-ERRORS = {"ConfigError", "StoreError", "SinkError", "UsageError"}
+ERRORS = {"AddressError", "ConfigError", "StoreError", "SinkError", "UsageError"}
 
 
 def slugs(path: Path) -> Iterator[str]:

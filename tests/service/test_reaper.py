@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from anpr_stream.store.database import open_database
 from anpr_stream.store.ledger import ImageRow, PlateClass
 from anpr_stream.store.reserve import Reserve
 from anpr_stream.store.snapshots import SnapshotFolder
+from tests.service.conftest import fill
 from tests.service.fakes import FakeClock
 from tests.store.entries import make_entry
 
@@ -110,22 +108,13 @@ def test_pictures_make_room_on_a_disk_that_gets_full(
     assert [path.exists() for path in paths] == [False, False, True]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 16 MB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting needs root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path) -> None:
-    with (disk / "others").open("wb", 0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
+def test_a_disk_that_gives_space_back_late_does_not_cost_all_pictures(
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve
+) -> None:
+    clock = FakeClock()
+    paths = [keep(writer, snapshots, f"v{n}", clock.now_s + n, PlateClass.UNLISTED) for n in range(3)]
+    Reaper(Retention(min_free_gb=2 * KB), writer, snapshots, clock, reserve, lambda _: 500).run()
+    assert [path.exists() for path in paths] == [False, False, True]
 
 
 def test_room_is_made_on_a_disk_that_others_filled(small_disk: Path) -> None:

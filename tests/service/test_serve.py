@@ -208,6 +208,15 @@ def test_wrong_settings_end_with_78_so_that_systemd_does_not_try_again(config: P
     assert "Traceback" not in daemon.log.read_text()
 
 
+def test_a_port_that_is_taken_is_tried_again_by_systemd(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        config.write_text(config.read_text().replace("port: 0", f"port: {other.getsockname()[1]}"))
+        daemon = Daemon(config)
+        assert daemon.process.wait(LIMIT_S) == 71
+        daemon.close()
+    assert "Traceback" not in daemon.log.read_text()
+
+
 def statuses(*folders: Path) -> list[int]:
     """Return how many cameras each daemon runs."""
     return [len(ask_status(folder / "store" / "status.sock")["cameras"]) for folder in folders]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anpr_stream.errors import ConfigError, UsageError
+from anpr_stream.errors import AddressError, UsageError
 from anpr_stream.service.status_socket import StatusSocket, ask_status
 
 
@@ -48,5 +48,5 @@ def test_a_socket_left_over_by_a_killed_daemon_is_replaced(tmp_path: Path) -> No
 
 
 def test_a_path_that_cannot_be_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="status_socket"):
+    with pytest.raises(AddressError, match="status_socket"):
         StatusSocket(tmp_path / ("x" * 200), dict)

@@ -63,12 +63,31 @@ def test_all_columns() -> None:
         ("plate,to\nAB1,noon\n", "f:2: to: expected a time like 22:00"),
         ("plate,expires\nAB1,31.12.2027\n", "f:2: expires: expected a date"),
         ("plate\nAB1,x,y\n", "f:2: more values than columns"),
+        ("plate,,\nAB1,x,\n", "f:2: more values than columns"),
+        ("plate,from,to\nAB1,8:00,08:00\n", "f:2: to: the same time as 'from'"),
+        ('plate,note\n"AB1,x\nAB2,y\n', "f:3: unexpected end of data"),
     ],
 )
 def test_each_fault_names_its_line(text: str, says: str) -> None:
     with pytest.raises(StoreError) as caught:
         parse_list(text, "f")
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"plate;note\r\nAB1;Meyer, B\r\n",
+        "\ufeffPlate;Note;;\r\nAB1;Meyer, B;;\r\n;;;\r\n".encode(),
+        "plate\tnote\r\nAB1\tMeyer, B\r\n".encode("utf-16"),
+        b'plate,note\r\nAB1,"Meyer, B",,\r\n,\r\n',
+    ],
+    ids=["semicolons", "BOM and empty cells", "UTF-16 and tabs", "commas and empty rows"],
+)
+def test_a_spreadsheets_file_is_read(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "staff.csv"
+    file.write_bytes(content)
+    assert read_list(file) == (ListEntry("AB1", "Meyer, B"),)
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -94,6 +113,9 @@ def test_all_faults_are_told_at_once() -> None:
         ({"from": "11:00", "to": "12:00"}, MONDAY_NOON, False),
         ({"from": "12:01"}, MONDAY_NOON, False),
         ({"to": "12:01"}, MONDAY_NOON, True),
+        ({"to": "0:00"}, MONDAY_NOON, True),
+        ({"from": "22:00", "to": "0:00"}, datetime(2026, 11, 30, 23, 59), True),
+        ({"from": "22:00", "to": "0:00"}, datetime(2026, 12, 1), False),
         ({"from": "22:00", "to": "06:00"}, MONDAY_NOON, False),
         ({"from": "22:00", "to": "06:00"}, datetime(2026, 11, 30, 23, 59, 59), True),
         ({"from": "22:00", "to": "06:00"}, datetime(2026, 12, 1, 5, 59), True),
@@ -121,7 +143,7 @@ ENTRIES = st.builds(
     begins=MINUTE,
     ends=MINUTE,
     expires=st.none() | st.dates(),
-)
+).filter(lambda entry: entry.begins is None or entry.begins != entry.ends)
 
 
 @given(st.lists(ENTRIES, max_size=5))
