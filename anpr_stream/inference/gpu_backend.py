@@ -126,3 +126,4 @@ class GpuBackend:
     def close(self) -> None:
         """Free lanes and tables; may be called twice. The device stays open for other networks."""
         self._tables.clear()
+        self._runner.close()

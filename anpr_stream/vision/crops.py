@@ -91,7 +91,7 @@ def stretch(frame: Frame, quad: Quad, width: int, height: int) -> Image:
 
 
 def samples_a_side(quad: Quad, width: int, height: int) -> int:
-    """How many samples a side are averaged for each of `width` x `height` pixels that a part is stretched over."""
+    """How many samples a side are averaged for each pixel of a part stretched over `width` x `height`."""
     part_width, part_height = quad_sides(quad)
     return max(1, math.ceil(max(part_width / width, part_height / height) - 0.5))
 

@@ -76,6 +76,7 @@ size_t fake_alive(int which) {
 void fake_lose(int code) { lost = code; }
 int fake_blocking_streams() { int sum = 0; for (Stream* one : streams) sum += !one->is_non_blocking; return sum; }
 
+int cuGetErrorString(int, const char** text) { return *text = "as the fake has it", OK; }
 int cuInit(unsigned flags) { return flags ? INVALID_VALUE : OK; }
 int cuDeviceGetCount(int* count) { return *count = 1, OK; }
 int cuDeviceGet(int* gpu, int index) { return *gpu = 40 + index, index ? 101 : OK; }

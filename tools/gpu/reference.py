@@ -31,7 +31,7 @@ def rectified(frame: Frame, quad: npt.NDArray[Any], size: tuple[int, int]) -> Do
     height, width = size
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
     homography = cv2.getPerspectiveTransform(corners, quad.astype(np.float32))
-    side = samples_a_side(quad, width, height)
+    side = samples_a_side(quad.tolist(), width, height)
     x, y = np.meshgrid((np.arange(width * side) + 0.5) / side, (np.arange(height * side) + 0.5) / side)
     points = np.stack([x.ravel(), y.ravel()], 1)[None]
     mapped = (cv2.perspectiveTransform(points, homography)[0] - 0.5).reshape(*x.shape, 2)
