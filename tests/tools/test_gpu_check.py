@@ -17,7 +17,7 @@ from tests.inference.host_torch import HostTorch
 from tests.networks import write_detector, write_reader
 from tools import gpu_check, render_clip
 from tools.benchmark.work import count_flop
-from tools.gpu import check, files, kernels, parity, peak, speed, torch_engine
+from tools.gpu import check, files, kernels, parity, peak, speed, surroundings, torch_engine
 from tools.gpu.driver import Memory
 from tools.gpu.engines import PRECISIONS, Job
 from tools.gpu.report import Report
@@ -42,6 +42,16 @@ def test_without_a_gpu_it_stops_with_one_line(monkeypatch, capsys) -> None:
     assert told.out == ""
     assert len(told.err.splitlines()) == 1
     assert "not installed" in told.err
+
+
+def test_an_onnx_runtime_for_gpus_is_no_gpu(monkeypatch) -> None:
+    def missing(*_: object) -> None:
+        raise AnprError("no NVIDIA driver")
+
+    monkeypatch.setattr(surroundings, "has_cuda", lambda: True)
+    monkeypatch.setattr(surroundings, "Driver", missing)
+    monkeypatch.setattr(surroundings, "CudaDevice", missing)
+    assert not surroundings.look_around().can_measure
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs g++")
