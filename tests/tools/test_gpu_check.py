@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,6 +97,16 @@ def test_plates_are_paired_by_place(one, two, pairs) -> None:
 
 def test_doubtful_plates_alone_do_not_count() -> None:
     assert parity.match([plate(0, 0.2)], [plate(100, 0.29)]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "differs"), [("B", 0.2, False), ("B", 0.9, True), ("A", 0.9, False)]
+)
+def test_doubtful_texts_may_differ(text: str, confidence: float, differs: bool) -> None:
+    one, two = (
+        SimpleNamespace(text=name, confidence=sure) for name, sure in (("A", 0.1), (text, confidence))
+    )
+    assert parity.differ(one, two) is differs
 
 
 def test_the_share_of_the_peak_is_that_of_the_network_alone(pair) -> None:
