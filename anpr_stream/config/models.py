@@ -22,7 +22,8 @@ class InferenceSettings(Section):
 
     precision: Precision = "auto"
     """`auto` prefers what the processor has arithmetic for (INT8, bf16, FP16 on GPUs) and the
-    network's sample confirms. `fp32` is slower and exact to the last digit."""
+    network's sample confirms. `fp32` is slower and exact to the last digit,
+    on GPUs since Ampere to three digits (TF32)."""
 
     threads: int = Field(default=0, ge=0, le=64)
     """Threads of one network on the CPU; 0 takes one per two cores, at least one. More shorten a single
@@ -33,7 +34,8 @@ class InferenceSettings(Section):
     makes many cameras wait for each other."""
 
     gpus: tuple[int, ...] = ()
-    """Numbers of the GPUs that share the cameras, as `nvidia-smi` counts; empty takes all."""
+    """Numbers of the GPUs that share the cameras, as `nvidia-smi` counts; empty takes all. `cuda` takes the
+    first only."""
 
 
 class DetectorSettings(Section):

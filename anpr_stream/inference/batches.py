@@ -129,6 +129,10 @@ class BatchRunner:
             results={t.name: device.pinned((most, *t.shape), t.dtype) for t in engine.outputs},
         )
 
+    def close(self) -> None:
+        """Free what batches need; the GPU is current. May be called twice."""
+        self._lanes.clear()
+
     def begin(self, count: int, fill: Fill) -> Pending:
         """Start `count` pictures; returns while the last parts still run."""
         total = {t.name: np.empty((count, *t.shape), np.float32) for t in self.engine.outputs}

@@ -6,6 +6,7 @@ for the host.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -107,5 +108,7 @@ class Device(Protocol):
     def record(self, work: Callable[[], None], stream: Stream) -> Graph | None:
         """Record what `work` starts on the stream; None where that cannot be done."""
 
-    def close(self) -> None:
-        """Give the GPU back; may be called twice."""
+
+def count_as_nvidia_smi() -> None:
+    """Have CUDA number GPUs by their slots; it would put the fastest first. Too late once it has started."""
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")

@@ -16,10 +16,13 @@ from anpr_stream.inference.batches import BatchRunner, Engine, Lane, Pending
 from anpr_stream.inference.device import Buffer, Device, HostArray
 from anpr_stream.inference.frame_store import FRAME_VIEW, FrameStore
 from anpr_stream.types import FloatArray, Frame, Placement, Planes
+from anpr_stream.vision.crops import samples_a_side
 from anpr_stream.vision.planes import size
 
 PLACEMENT = np.dtype([("scale", "f4", (2,)), ("rect", "i4", (4,))])
 """Mirror of `Placement` in kernels.cu."""
+MAP = np.dtype([("homography", "f4", (3, 3)), ("samples", "f4")])
+"""Mirror of the rectifying kernel's maps."""
 
 
 class _Table:
@@ -93,11 +96,13 @@ class GpuBackend:
         _, height, width = self._engine.input.shape
         corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - 0.5
         centres = np.asarray(quads, np.float32) - 0.5
-        maps = np.stack([cv2.getPerspectiveTransform(corners, quad) for quad in centres])
+        maps = np.zeros(len(frames), MAP)
+        maps["homography"] = [cv2.getPerspectiveTransform(corners, quad) for quad in centres]
+        maps["samples"] = [samples_a_side(quad, width, height) for quad in quads]
 
         def fill(lane: Lane, part: slice) -> None:
             views = self._views(lane, [frame.planes for frame in frames[part]])
-            sent = self._send(lane, "maps", maps[part].astype(np.float32), 36)
+            sent = self._send(lane, "maps", maps[part], MAP.itemsize)
             self._launch("rectify", lane, part, (views, sent))
 
         return self._runner.begin(len(frames), fill)
@@ -121,3 +126,4 @@ class GpuBackend:
     def close(self) -> None:
         """Free lanes and tables; may be called twice. The device stays open for other networks."""
         self._tables.clear()
+        self._runner.close()

@@ -116,7 +116,8 @@ class GpuGroup:
         """Free all members; may be called twice."""
         members, self._members = self._members, {}
         for member in members.values():
-            member.close()
+            with member.current():
+                member.close()
 
 
 def _pick(items: Sequence[Item], rows: Sequence[int]) -> list[Item]:

@@ -25,7 +25,7 @@ typedef __half half_t;
 
 enum Format { FORMAT_I420 = 0, FORMAT_NV12 = 1, FORMAT_BGR = 2, FORMAT_GRAY8 = 3 };
 
-// One frame in device memory; the layout is mirrored by `FRAME_VIEW` in cuda_kernels.py.
+// One frame in device memory; the layout is mirrored by `FRAME_VIEW` in frame_store.py.
 struct FrameView {
     uint64_t plane[3];   // addresses of Y|BGR|grey, U|UV, V
     int32_t pitch[3];    // bytes per row
@@ -118,16 +118,28 @@ ANPR_DEVICE void letterbox_pixel(const FrameView* frames, const Placement* place
     store(out, n, x, y, width, height, c);
 }
 
-// `maps`: nine floats per crop, row-major, from output pixel to source pixel.
+// `maps`: ten floats per crop: a homography, row-major, from output pixel to source pixel, and how many
+// samples a side are averaged for a pixel. A large plate's strokes would be sampled through by one.
 template <typename T>
 ANPR_DEVICE void rectify_pixel(const FrameView* frames, const float* maps, T* out, int width, int height, int n,
                                int x, int y) {
-    const float* m = maps + 9 * n;
-    float w = m[6] * x + m[7] * y + m[8];
-    float inverse = w != 0.0f ? 1.0f / w : 0.0f;
-    Color c = color_at(frames[n], (m[0] * x + m[1] * y + m[2]) * inverse,
-                       (m[3] * x + m[4] * y + m[5]) * inverse);
-    store(out, n, x, y, width, height, c);
+    const float* m = maps + 10 * n;
+    int side = (int)m[9];
+    float share = 1.0f / side;
+    Color sum = {0.0f, 0.0f, 0.0f};
+    for (int row = 0; row < side; ++row)
+        for (int column = 0; column < side; ++column) {
+            float u = x + (column + 0.5f) * share - 0.5f, v = y + (row + 0.5f) * share - 0.5f;
+            float w = m[6] * u + m[7] * v + m[8];
+            float inverse = w != 0.0f ? 1.0f / w : 0.0f;
+            Color c = color_at(frames[n], (m[0] * u + m[1] * v + m[2]) * inverse,
+                               (m[3] * u + m[4] * v + m[5]) * inverse);
+            sum.b += c.b;
+            sum.g += c.g;
+            sum.r += c.r;
+        }
+    Color mean = {sum.b * share * share, sum.g * share * share, sum.r * share * share};
+    store(out, n, x, y, width, height, mean);
 }
 
 #ifdef ANPR_HOST

@@ -8,6 +8,7 @@ from typing import Any
 import onnxruntime
 
 from anpr_stream.errors import BackendError
+from anpr_stream.inference.device import count_as_nvidia_smi
 from anpr_stream.types import FloatArray
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -26,7 +27,7 @@ def has_cuda() -> bool:
 class OnnxBackend:
     """A network on ONNX Runtime. `run` may be called from several threads."""
 
-    def __init__(self, path: Path, precision: str, threads: int, device: str = "cpu") -> None:
+    def __init__(self, path: Path, precision: str, threads: int, device: str = "cpu", gpu: int = 0) -> None:
         """Load the network.
 
         Args:
@@ -34,14 +35,20 @@ class OnnxBackend:
             precision: only for `description`.
             threads: on the CPU.
             device: `cpu` or `cuda`.
+            gpu: number of the GPU, for `cuda`.
 
         Raises:
             BackendError: the file or the provider is refused.
         """
         self.description = f"onnxruntime {precision} {device}"
+        provider: Any = PROVIDERS[device]
+        if device == "cuda":
+            count_as_nvidia_smi()
+            provider = provider, {"device_id": gpu}
         try:
+            # Its own fallback would take the processor, and print so among the events on standard output.
             self._session: Any = onnxruntime.InferenceSession(
-                str(path), _options(threads), providers=[PROVIDERS[device]]
+                str(path), _options(threads), providers=[provider], enable_fallback=0
             )
         except Exception as error:
             raise BackendError(f"onnxruntime refuses {path.name}: {_first_line(error)}") from error

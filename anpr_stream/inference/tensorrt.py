@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -52,13 +53,17 @@ def open_gpu(index: int, frames: int) -> Gpu:
     return Gpu(device, FrameStore(device, frames))
 
 
+atexit.register(open_gpu.cache_clear)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan, what it accepts, and where the cache keeps it."""
+    """A plan, what it accepts, where the cache keeps it, and whether it was there."""
 
     data: bytes
     profile: Profile
     path: Path
+    is_old: bool
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,31 @@ class PlanMaker:
     progress: Progress | None = None
     gru: GruForm = GRU_FORM
 
-    def plan(self, size: tuple[int, int], gpu: DeviceInfo | str) -> Plan:
+    def engine(self, size: tuple[int, int], gpu: DeviceInfo) -> TensorRTEngine:
+        """Return the network ready to run at an input of `size` (height, width) on a GPU, which is current.
+
+        A plan out of the cache may be refused, though it bears the right version: one made for another CUDA.
+
+        Raises:
+            BackendError: it cannot be built or does not run; the line says why.
+        """
+        plan = self.plan(size, gpu)
+        try:
+            return TensorRTEngine(self.tensorrt, plan.data, plan.profile)
+        except BackendError as error:
+            if not plan.is_old or error.reason_slug != "tensorrt-plan":
+                raise
+            refusal = error.message
+        plan = self.plan(size, gpu, refusal)
+        return TensorRTEngine(self.tensorrt, plan.data, plan.profile)
+
+    def plan(self, size: tuple[int, int], gpu: DeviceInfo | str, refusal: str = "") -> Plan:
         """Return the plan for an input of `size` (height, width), from the cache or built now.
 
         Args:
             size: of the input.
-            gpu: this machine's, or the name of a generation (`SM86`) to build ahead of time.
+            gpu: this machine's, which is current, or a generation (`SM86`) to build for ahead of time.
+            refusal: why the plan in the cache is of no use.
 
         Raises:
             BackendError: it cannot be built; the line says why.
@@ -97,8 +121,15 @@ class PlanMaker:
         onnx = network_bytes(self.file, self.precision, self.gru)
         target = self._target(gpu)
         key = self._key(onnx, profile, gpu if target is None else target)
-        data = self.cache.get(key, lambda: self._build(key, onnx, profile, target))
-        return Plan(data, profile, self.cache.folder / key.file_name)
+        is_old = True
+
+        def build() -> bytes:
+            nonlocal is_old
+            is_old = False
+            return self._build(key, onnx, profile, target)
+
+        data = self.cache.get(key, build, refusal)
+        return Plan(data, profile, self.cache.folder / key.file_name, is_old)
 
     def _target(self, gpu: DeviceInfo | str) -> str | None:
         """Name the generation to build for; None builds for the very GPU.
@@ -171,10 +202,8 @@ def load(
 
     def member(place: int, size: tuple[int, int]) -> GpuBackend:
         gpu = gpus[place]
-        plan = maker.plan(size, gpu.device.info)
         with gpu.device.current():
-            engine = TensorRTEngine(tensorrt, plan.data, plan.profile)
-            return GpuBackend(engine, gpu.device, gpu.store)
+            return GpuBackend(maker.engine(size, gpu.device.info), gpu.device, gpu.store)
 
     names = " + ".join(gpu.device.info.name for gpu in gpus)
     group = GpuGroup(member, len(gpus), f"{tensorrt.text} {precision} {names}")
@@ -215,6 +244,9 @@ def build_ahead(
         BackendError: something is missing, or the build failed.
     """
     tensorrt = find_tensorrt() if target is None else find_tensorrt(("tensorrt_rtx",))
-    gpu: DeviceInfo | str = target or open_gpu(chosen(())[0], FRAMES_PER_BATCH * max_batch).device.info
     maker = PlanMaker(tensorrt, file, precision, max_batch, PlanCache(folder), progress)
-    return maker.plan(size, gpu).path
+    if target is not None:
+        return maker.plan(size, target).path
+    device = open_gpu(chosen(())[0], FRAMES_PER_BATCH * max_batch).device
+    with device.current():
+        return maker.plan(size, device.info).path

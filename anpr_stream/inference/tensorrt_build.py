@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from anpr_stream.errors import BackendError
 from anpr_stream.inference.tensorrt_api import TensorRT
 
-LOG = logging.getLogger(__name__)
 WORKSPACE_BYTES = 1 << 30
 
 Progress = Callable[[str, int, int], bool]
@@ -67,9 +65,8 @@ def build_plan(
         BackendError: the file does not parse or no plan comes of it; the line names the layer.
     """
     trt = tensorrt.module
-    logger = _logger(trt)
-    builder = trt.Builder(logger)
-    network = _parse(trt, builder, logger, onnx)
+    builder = tensorrt.begin("Builder")
+    network = _parse(trt, builder, tensorrt.logger, onnx)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
     if tensorrt.keeps_timings:
@@ -82,7 +79,7 @@ def build_plan(
         config.progress_monitor = monitor
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise BackendError(f"{tensorrt.text} built no plan: {logger.last}", slug="tensorrt-build")
+        raise BackendError(f"{tensorrt.text} built no plan: {tensorrt.logger.last}", slug="tensorrt-build")
     kept = bytes(config.get_timing_cache().serialize()) if tensorrt.keeps_timings else b""
     return Built(bytes(plan), kept)
 
@@ -118,22 +115,6 @@ def _aim_at(trt: Any, config: Any, name: str) -> None:
     target = getattr(trt.ComputeCapability, name)
     config.num_compute_capabilities = 1
     config.set_compute_capability(target, 0)
-
-
-def _logger(trt: Any) -> Any:
-    """Pass TensorRT's words on to our log and keep the last complaint for the error's line."""
-
-    class Logger(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.last = "no reason given"
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.last = message
-            LOG.debug("tensorrt: %s", message)
-
-    return Logger()
 
 
 def _monitor(trt: Any, progress: Progress) -> Any:

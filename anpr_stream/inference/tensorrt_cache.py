@@ -58,14 +58,15 @@ class PlanCache:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "tensorrt"
 
-    def get(self, key: PlanKey, build: Callable[[], bytes]) -> bytes:
+    def get(self, key: PlanKey, build: Callable[[], bytes], refusal: str = "") -> bytes:
         """Return the plan of a key, building and storing it where there is none that is good.
 
         Two processes that ask for one plan build it once: the second waits for the first. A
-        folder that cannot be written costs the storing, never the plan.
+        folder that cannot be written costs the storing, never the plan. With a `refusal` the stored
+        plan is of no use and built again.
         """
         with self._locked(key):
-            plan, fault = self._load(key)
+            plan, fault = (None, refusal) if refusal else self._load(key)
             if plan is not None:
                 return plan
             LOG.info("building the TensorRT plan of %s (%s): %s", key.network, key.precision, fault)
@@ -136,5 +137,6 @@ class PlanCache:
             yield
             return
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with suppress(OSError):  # a network's file system that knows no locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield

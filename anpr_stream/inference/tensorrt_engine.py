@@ -14,12 +14,26 @@ from anpr_stream.inference.tensorrt_build import Profile
 
 
 class TensorRTExecutor:
-    """One execution context with its own scratch memory."""
+    """One execution context with its own scratch memory.
+
+    Raises:
+        BackendError: there is too little memory for it.
+    """
 
     def __init__(self, engine: Any, input_name: str, profile: Profile) -> None:
         self._context = engine.create_execution_context()
+        if self._context is None:
+            raise BackendError(
+                "TensorRT has no memory for another batch; lower max_batch or the number of cameras",
+                slug="gpu-memory",
+            )
         self._input_name = input_name
         self._profile = profile
+
+    def shape(self, name: str, batch: int) -> tuple[int, ...]:
+        """Return the shape of a tensor for a batch."""
+        self._context.set_input_shape(self._input_name, self._profile.shape(batch))
+        return tuple(self._context.get_tensor_shape(name))
 
     def enqueue(self, batch: int, addresses: dict[str, int], stream: Stream) -> None:
         """Start a batch."""
@@ -39,24 +53,24 @@ class TensorRTEngine:
 
     def __init__(self, tensorrt: TensorRT, plan: bytes, profile: Profile) -> None:
         trt = tensorrt.module
-        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        self._runtime = tensorrt.begin("Runtime")
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise BackendError(f"{tensorrt.text} does not take the plan on this GPU", slug="tensorrt-plan")
+            reason = tensorrt.logger.last
+            raise BackendError(f"{tensorrt.text} does not take the plan: {reason}", slug="tensorrt-plan")
         self._profile = profile
         self.max_batch = profile.max_batch
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         is_input = [self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT for name in names]
         (self._input_name,) = (name for name, own in zip(names, is_input, strict=True) if own)
-        context = self._engine.create_execution_context()
-        context.set_input_shape(self._input_name, profile.shape(1))
-        infos = {name: self._info(trt, context, name) for name in names}
+        first = self.executor()
+        infos = {name: self._info(trt, name, first.shape(name, 1)) for name in names}
         self.input: TensorInfo = infos.pop(self._input_name)
         self.outputs: tuple[TensorInfo, ...] = tuple(infos.values())
 
-    def _info(self, trt: Any, context: Any, name: str) -> TensorInfo:
+    def _info(self, trt: Any, name: str, shape: tuple[int, ...]) -> TensorInfo:
         dtype = np.dtype(trt.nptype(self._engine.get_tensor_dtype(name)))
-        return TensorInfo(name, tuple(context.get_tensor_shape(name))[1:], dtype)
+        return TensorInfo(name, shape[1:], dtype)
 
     def executor(self) -> TensorRTExecutor:
         """Make an execution context."""

@@ -72,7 +72,8 @@ def _cuda(file: ModelFile, settings: InferenceSettings, _: list[Rejection]) -> l
         )
     if settings.precision not in ("auto", "fp32"):
         raise BackendError(f"CUDA through ONNX Runtime runs fp32, not {settings.precision}", "precision")
-    return [Way("cuda", "fp32", TIERS["cuda"], lambda: onnx.OnnxBackend(file.path, "fp32", 1, "cuda"))]
+    gpu = settings.gpus[0] if settings.gpus else 0
+    return [Way("cuda", "fp32", TIERS["cuda"], lambda: onnx.OnnxBackend(file.path, "fp32", 1, "cuda", gpu))]
 
 
 def _openvino(file: ModelFile, settings: InferenceSettings, rejections: list[Rejection]) -> list[Way]:

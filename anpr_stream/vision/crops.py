@@ -83,12 +83,17 @@ def stretch(frame: Frame, quad: Quad, width: int, height: int) -> Image:
     Raises:
         ValueError: nothing of the quad lies in the frame.
     """
-    part_width, part_height = quad_sides(quad)
-    factor = max(1, math.ceil(max(part_width / width, part_height / height) - 0.5))
+    factor = samples_a_side(quad, width, height)
     warped = warp_bgr(frame.planes, quad, factor * width, factor * height)
     if factor == 1:
         return warped
     return np.asarray(cv2.resize(warped, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def samples_a_side(quad: Quad, width: int, height: int) -> int:
+    """How many samples a side are averaged for each pixel of a part stretched over `width` x `height`."""
+    part_width, part_height = quad_sides(quad)
+    return max(1, math.ceil(max(part_width / width, part_height / height) - 0.5))
 
 
 def sharpness(grey: Image) -> float:

@@ -128,9 +128,6 @@ class HostDevice:
         self.graphs.append(graph)
         return graph
 
-    def close(self) -> None:
-        pass
-
 
 class HostExecutor:
     def __init__(self, engine: HostEngine) -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from anpr_stream.errors import BackendError
@@ -33,6 +34,17 @@ def test_golden_sample(load, tmp_path):
         backend = load(path)
         assert isinstance(backend, Backend)
         assert error_of(backend.run(golden.images), golden.outputs) < 1e-5
+
+
+def test_an_onnx_runtime_without_its_gpu_says_nothing_on_standard_output(tmp_path, monkeypatch, capsys):
+    def broken(*_):
+        raise RuntimeError("CUDA failure 35")
+
+    path = write_reader(tmp_path)
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", broken)
+    with pytest.raises(BackendError, match="CUDA failure 35"):
+        onnx.OnnxBackend(path, "fp32", 1, "cuda")
+    assert capsys.readouterr().out == ""
 
 
 def test_any_batch(load, tmp_path):

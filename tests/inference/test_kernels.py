@@ -9,6 +9,7 @@ import pytest
 
 from anpr_stream.inference.frame_store import color_terms
 from anpr_stream.types import ColorMatrix, PixelFormat
+from anpr_stream.vision.crops import stretch
 from tests.inference.gpu_helpers import group_of_copies
 from tests.inference.host_device import COMPILER
 from tools import compile_kernels
@@ -40,14 +41,25 @@ def test_letterbox_agrees_with_numpy(size, pixel_format, full_range, matrix) -> 
         [(10, 10), (50, 14), (48, 30), (9, 27)],
         [(-20, -9), (30, 5), (28, 40), (-18, 35)],
         [(55, 40), (90, 44), (88, 70), (52, 66)],
+        [(-20, -10), (91, -14), (95, 60), (-17, 66)],
     ],
-    ids=["inside", "over the left edge", "over the corner"],
+    ids=["inside", "over the left edge", "over the corner", "larger than the input"],
 )
 def test_rectify_agrees_with_numpy(pixel_format, quad) -> None:
     frame = random_frame((61, 47), pixel_format, False, ColorMatrix.BT709, seed=5)
     corners = np.array(quad, np.float32)
     made = group_of_copies().run_quads([frame], corners[None], (16, 32))["copy"][0]
     np.testing.assert_allclose(made, rectified(frame, corners, (16, 32)), atol=2e-3)
+
+
+@needs_compiler
+@pytest.mark.parametrize("width", [100, 300, 520])
+def test_a_plate_of_any_size_is_cut_as_on_the_processor(width: int) -> None:
+    frame = random_frame((600, 300), PixelFormat.BGR, seed=6)
+    quad = ((20, 10), (20 + width, 14), (18 + width, 10 + width / 2), (24, 12 + width / 2))
+    made = group_of_copies().run_quads([frame], np.array([quad], np.float32), (64, 128))["copy"][0]
+    right = stretch(frame, quad, 128, 64).transpose(2, 0, 1) / 255
+    assert np.abs(made - right).mean() < 0.01
 
 
 @needs_compiler

@@ -94,6 +94,14 @@ def test_a_missing_tensorrt_is_told_with_the_line_that_installs_it() -> None:
     assert caught.value.exit_code == 69
 
 
+def test_a_folder_called_tensorrt_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tensorrt_folder").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("anpr_stream.inference.tensorrt_api.OLDEST", {"tensorrt_folder": (10, 0)})
+    with pytest.raises(BackendError, match=r"tensorrt_folder.*older than 10\.0"):
+        find_tensorrt(("tensorrt_folder",))
+
+
 def test_an_old_tensorrt_is_refused_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tensorrt_old.py").write_text('__version__ = "9.3.0"')
     monkeypatch.syspath_prepend(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.inference.host_torch import HostTorch
 from tests.networks import write_detector, write_reader
 from tools import gpu_check, render_clip
 from tools.benchmark.work import count_flop
-from tools.gpu import check, files, kernels, parity, peak, speed, torch_engine
+from tools.gpu import check, files, kernels, parity, peak, speed, surroundings, torch_engine
 from tools.gpu.driver import Memory
 from tools.gpu.engines import PRECISIONS, Job
 from tools.gpu.report import Report
@@ -42,6 +43,16 @@ def test_without_a_gpu_it_stops_with_one_line(monkeypatch, capsys) -> None:
     assert told.out == ""
     assert len(told.err.splitlines()) == 1
     assert "not installed" in told.err
+
+
+def test_an_onnx_runtime_for_gpus_is_no_gpu(monkeypatch) -> None:
+    def missing(*_: object) -> None:
+        raise AnprError("no NVIDIA driver")
+
+    monkeypatch.setattr(surroundings, "has_cuda", lambda: True)
+    monkeypatch.setattr(surroundings, "Driver", missing)
+    monkeypatch.setattr(surroundings, "CudaDevice", missing)
+    assert not surroundings.look_around().can_measure
 
 
 @pytest.mark.skipif(COMPILER is None, reason="needs g++")
@@ -86,6 +97,16 @@ def test_plates_are_paired_by_place(one, two, pairs) -> None:
 
 def test_doubtful_plates_alone_do_not_count() -> None:
     assert parity.match([plate(0, 0.2)], [plate(100, 0.29)]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "differs"), [("B", 0.2, False), ("B", 0.9, True), ("A", 0.9, False)]
+)
+def test_doubtful_texts_may_differ(text: str, confidence: float, differs: bool) -> None:
+    one, two = (
+        SimpleNamespace(text=name, confidence=sure) for name, sure in (("A", 0.1), (text, confidence))
+    )
+    assert parity.differ(one, two) is differs
 
 
 def test_the_share_of_the_peak_is_that_of_the_network_alone(pair) -> None:

@@ -73,8 +73,26 @@ def test_too_much_memory_is_refused(device: DriverDevice) -> None:
 
 
 @needs_compiler
+def test_recorded_work_runs_when_its_graph_is_launched(device: DriverDevice) -> None:
+    with device.current():
+        stream, buffer = device.stream(), device.allocate(16)
+        sent, received = device.pinned((4,), np.float32), device.pinned((4,), np.float32)
+        device.upload(buffer, sent, stream)
+        graph = device.record(lambda: device.download(received, buffer, stream), stream)
+        sent[:] = [1, 2, 3, 4]
+        stream.synchronize()
+        assert not received.any()
+        graph.launch(stream)
+        stream.synchronize()
+    assert received.tolist() == [1, 2, 3, 4]
+
+
+@needs_compiler
 def test_what_cannot_be_recorded_runs_without(device: DriverDevice) -> None:
-    assert device.record(lambda: None, device.stream()) is None
+    with device.current():
+        stream = device.stream()
+        assert device.record(lambda: device.allocate(1), stream) is None
+        assert device.record(lambda: None, stream) is not None, "the stream is of use again"
 
 
 def test_without_a_driver_one_line_says_so(tmp_path: Path) -> None:

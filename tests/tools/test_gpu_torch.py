@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 import pytest
+import torch
 
 from anpr_stream.errors import BackendError
 from anpr_stream.inference.frame_store import FrameStore
@@ -14,7 +15,7 @@ from anpr_stream.inference.models import find_model
 from tests.inference import networks
 from tests.inference.host_device import HostDevice
 from tests.inference.host_torch import HostTorch
-from tools.gpu.torch_engine import TorchEngine
+from tools.gpu.torch_engine import TorchEngine, TorchNetwork
 
 
 def answers(network: bytes, images: np.ndarray, precision: str = "fp32") -> dict[str, np.ndarray]:
@@ -44,6 +45,15 @@ def test_every_network_answers_what_onnx_runtime_answers(name: str) -> None:
     assert set(made) == set(expected)
     for output, values in expected.items():
         np.testing.assert_allclose(made[output], values, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["detector", "unrolled", "fused"])
+def test_no_operator_asks_the_gpu_for_a_number(name: str) -> None:
+    """A device without numbers stands for one that would have to be waited for, which no graph records."""
+    network, size = NETWORKS[name]
+    images = torch.zeros((3, 3, *size), dtype=torch.float16, device="meta")
+    made = TorchNetwork(network, "fp16", "meta")(images)
+    assert {(value.device.type, len(value)) for value in made.values()} == {("meta", 3)}
 
 
 def test_half_comes_near_and_answers_in_float() -> None:

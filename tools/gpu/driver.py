@@ -184,9 +184,6 @@ class DriverDevice:
         """Record what `work` starts on the stream; None where that cannot be done."""
         return record_graph(self._driver.library, work, stream)
 
-    def close(self) -> None:
-        """Leave the context to the process: PyTorch may still use it."""
-
 
 def _end(size: int, stream: Stream) -> tuple[ctypes.c_size_t, ctypes.c_void_p]:
     return ctypes.c_size_t(size), ctypes.c_void_p(stream.handle)

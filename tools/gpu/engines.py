@@ -22,7 +22,6 @@ from anpr_stream.inference.select import LoadedNetwork
 from anpr_stream.inference.tensorrt import FRAMES_PER_BATCH, PlanMaker
 from anpr_stream.inference.tensorrt_api import find_tensorrt
 from anpr_stream.inference.tensorrt_build import Progress
-from anpr_stream.inference.tensorrt_engine import TensorRTEngine
 from anpr_stream.interfaces import Backend
 
 PRECISIONS: dict[str, tuple[Precision, ...]] = {
@@ -71,9 +70,8 @@ class Job:
         plans = PlanMaker(found, file, self.precision, self.max_batch, progress=self.progress, gru=self.gru)
 
         def make(size: tuple[int, int]) -> Engine:
-            plan = plans.plan(size, device.info)
             with device.current():
-                return TensorRTEngine(found, plan.data, plan.profile)
+                return plans.engine(size, device.info)
 
         return make
 

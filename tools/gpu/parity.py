@@ -17,7 +17,7 @@ from anpr_stream.vision.contract import DetectorContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
 
 CONFIDENT = 0.3
-"""Plates below this come and go with the last digit of a score and say nothing about parity."""
+"""Plates and texts below this come and go with the last digit of a score and say nothing about parity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Parity:
         box_px: largest difference of a box's edge, in pixels of the frame.
         score: largest difference of a detection's confidence.
         reads: number of reads compared.
-        texts: number of reads with another text.
+        texts: number of reads with another text, of which either side is sure.
         confidence: largest difference of a read's confidence among equal texts.
     """
 
@@ -81,7 +81,7 @@ def compare(
         box_px=worst(_edges(one, two) for one, two in pairs),
         score=worst(abs(one.confidence - two.confidence) for one, two in pairs),
         reads=len(reads),
-        texts=len(reads) - len(equal),
+        texts=sum(differ(one, two) for one, two in reads),
         confidence=worst(_gap(one, two) for one, two in equal),
     )
 
@@ -118,6 +118,11 @@ def match(
             left.remove(best)
         pairs.append((plate, best))
     return pairs + [(None, other) for other in sure(left)]
+
+
+def differ(one: Read, two: Read) -> bool:
+    """Tell whether two reads have other texts and one of them is sure."""
+    return one.text != two.text and max(one.confidence, two.confidence) >= CONFIDENT
 
 
 def worst(values: Iterable[float]) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anpr_stream.types import ColorMatrix, Frame, Image, PixelFormat, Placement
+from anpr_stream.vision.crops import samples_a_side
 
 Doubles = npt.NDArray[np.float64]
 GREY = 114 / 255
@@ -30,10 +31,13 @@ def rectified(frame: Frame, quad: npt.NDArray[Any], size: tuple[int, int]) -> Do
     height, width = size
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
     homography = cv2.getPerspectiveTransform(corners, quad.astype(np.float32))
-    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    side = samples_a_side(quad.tolist(), width, height)
+    x, y = np.meshgrid((np.arange(width * side) + 0.5) / side, (np.arange(height * side) + 0.5) / side)
     points = np.stack([x.ravel(), y.ravel()], 1)[None]
-    mapped = cv2.perspectiveTransform(points, homography)[0] - 0.5
-    return color_at(frame, mapped[:, 0].reshape(size), mapped[:, 1].reshape(size))
+    mapped = (cv2.perspectiveTransform(points, homography)[0] - 0.5).reshape(*x.shape, 2)
+    samples = color_at(frame, mapped[..., 0], mapped[..., 1])
+    mean: Doubles = samples.reshape(3, height, side, width, side).mean(axis=(2, 4))
+    return mean
 
 
 def color_at(frame: Frame, x: Doubles, y: Doubles) -> Doubles:

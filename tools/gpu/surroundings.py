@@ -71,10 +71,10 @@ def look_around() -> Surroundings:
         found.engines.append("tensorrt")
     elif found.device is not None and _try(found, "PyTorch", find_torch) is not None:
         found.engines.append("torch")
-    if has_cuda():
-        found.engines.append("cuda")
-    else:
+    if not has_cuda():
         found.missing["CUDA through ONNX Runtime"] = "this ONNX Runtime lists no CUDA provider"
+    elif found.device is not None:
+        found.engines.append("cuda")
     for entry in shipped_models():
         if entry.model is not None:
             found.models.append(entry.model)

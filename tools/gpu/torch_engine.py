@@ -46,16 +46,17 @@ class TorchNetwork:
         self.input_name = graph.input[0].name
         self.output_names = [output.name for output in graph.output]
         self._dtype, self._place = DTYPES[precision], place
-        self._known = {tensor.name: self._put(tensor) for tensor in graph.initializer}
+        self._scales = {node.input[2] for node in graph.node if node.op_type == "Resize"}
+        self._known = {tensor.name: self._put(tensor.name, tensor) for tensor in graph.initializer}
         self._grus: dict[str, nn.GRU] = {}
         self._nodes: list[tuple[Callable[..., Any], Any, dict[str, Any]]] = []
         for node in graph.node:
             self._take(node)
 
-    def _put(self, tensor: Any) -> Tensor:
-        """Bring a constant to where it is used: shapes stay on the host."""
+    def _put(self, name: str, tensor: Any) -> Tensor:
+        """Bring a constant to where it is used: shapes stay on the host, to be known without waiting."""
         value = torch.from_numpy(np.array(numpy_helper.to_array(tensor)))
-        if not value.is_floating_point():
+        if not value.is_floating_point() or name in self._scales:
             return value
         value = value.to(self._place, self._dtype)
         return value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
@@ -63,7 +64,7 @@ class TorchNetwork:
     def _take(self, node: Any) -> None:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant":
-            self._known[node.output[0]] = self._put(attributes["value"])
+            self._known[node.output[0]] = self._put(node.output[0], attributes["value"])
         elif node.op_type == "GRU":
             self._grus[node.output[0]] = self._gru(node)
             self._nodes.append((self._run_gru, node, attributes))
