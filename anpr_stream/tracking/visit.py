@@ -262,8 +262,6 @@ class Visit:
     def _take(self, reading: Reading, now_s: float) -> None:
         crop, read = reading.crop, reading.read
         self._last_own = crop.detection.box, crop.frame.moment, reading.seen_s
-        if reading.seen_s > self.path.seen_s:  # a visit that took over a track that has ended since
-            self.path.end_at(*self._last_own)
         self.fusion.add(read, crop.quality)
         self.evidence.read += 1
         self.evidence.whole += not crop.quality.truncated

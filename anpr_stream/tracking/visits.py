@@ -215,13 +215,16 @@ class VisitKeeper:
         return self._now_s - max(0.0, (self._pts_s or 0.0) - crop.frame.pts_s)
 
     def _part(self, visit: Visit) -> Visit:
-        """Begin the visit of another vehicle that took over the track of this one."""
+        """Begin the visit of another vehicle that took over the track of this one, and lasts as long."""
+        end = visit.path.box, visit.path.last, visit.path.seen_s
         readings = visit.part()
         tracks = [_track_of(reading.crop) for reading in readings]
         other = self._begin(tracks[0], readings[0].crop.frame, readings[0].seen_s)
         for track, reading in zip(tracks, readings, strict=True):
             other.see(track, reading.crop.frame, reading.seen_s, self._places)
             other.take(reading, self._now_s)
+        if visit.track_id == other.track_id:
+            other.path.end_at(*end)
         self._counts["taken_over"] += 1
         return other
 
