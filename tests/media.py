@@ -33,6 +33,7 @@ MUXERS = {
     ".webm": "webmmux",
     ".avi": "avimux",
     ".ts": "mpegtsmux",
+    ".mjpeg": "identity",
 }
 SOUND = "audiotestsrc num-buffers=40 samplesperbuffer=4410 ! audioconvert ! avenc_aac ! queue ! mux."
 

@@ -28,7 +28,7 @@ from anpr_stream.cli import (
     serve,
     status,
 )
-from anpr_stream.cli.printing import finish_printing
+from anpr_stream.cli.printing import finish_printing, guard_printing
 from anpr_stream.errors import AnprError, SinkError, StoreError, UsageError
 
 INTERRUPTED = 130
@@ -80,6 +80,7 @@ def options(
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and its exit code, never in a traceback."""
     _share_heaps()
+    guard_printing()
     try:
         exit_code = app(prog_name="anpr-stream", standalone_mode=False)
         if not finish_printing() and not exit_code:

@@ -16,7 +16,6 @@ from rich.table import Table
 from anpr_stream.cli.annotated import AnnotatedFolder
 from anpr_stream.cli.options import Backend, Config, Reader, settings_from
 from anpr_stream.cli.overwriting import refuse_overwriting
-from anpr_stream.cli.printing import printing
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import SinkError, SourceError, reason_of
 from anpr_stream.pipeline.networks import Networks, load_networks
@@ -125,8 +124,8 @@ def _print_json(answers: Iterator[Answer]) -> bool:
     is_failed = False
     for answer in answers:
         is_failed |= "error" in answer
-        with printing():
-            sys.stdout.write(_printable(json.dumps(answer, ensure_ascii=False)) + "\n")
+        sys.stdout.write(_printable(json.dumps(answer, ensure_ascii=False)) + "\n")
+        sys.stdout.flush()
     return is_failed
 
 
@@ -141,8 +140,7 @@ def _print_table(answers: Iterator[Answer]) -> bool:
             table.add_row(image, plate["text"], sure, found, str(plate["box"]))
         if not answer.get("plates"):
             table.add_row(image, _printable(answer.get("error", "no plate")))
-    with printing():
-        Console().print(table)
+    Console().print(table)
     return is_failed
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from anpr_stream.outputs.schema import utc_text
 from anpr_stream.pipeline.camera import CameraStatus
+from anpr_stream.pipeline.played import PlayedTime
 from anpr_stream.types import Event, EventKind, Frame
 
 LIVE_ROWS = 15
@@ -113,30 +114,27 @@ class RecordingProgress:
 
     Attributes:
         frames: frames that passed the whole flow.
-        stream_s: stream time of the last one since the first.
+        played: stream time of the last one since the first.
     """
 
     def __init__(self, total_frames: int | None) -> None:
         """Begin to count towards `total_frames`, or without an end."""
         self.total_frames = total_frames
         self.frames = 0
-        self.stream_s = 0.0
-        self._first_pts_s: float | None = None
+        self.played = PlayedTime()
         self._began_s = monotonic()
         self._last_s = self._began_s
 
     def see(self, frame: Frame) -> None:
         """Count a frame."""
-        if self._first_pts_s is None:
-            self._first_pts_s = frame.pts_s
         self.frames += 1
-        self.stream_s = frame.pts_s - self._first_pts_s
+        self.played.see(frame)
         self._last_s = monotonic()
 
     def speed(self) -> tuple[float, float]:
         """Return frames a second, and how many times faster than real time."""
         took_s = max(1e-6, self._last_s - self._began_s)
-        return self.frames / took_s, self.stream_s / took_s
+        return self.frames / took_s, self.played.s / took_s
 
     def summary(self) -> str:
         """Return how it went in a few words."""

@@ -1,4 +1,4 @@
-"""The annotated video: every frame with the plates in view, their boxes and their texts so far."""
+"""The annotated video: every frame with the plates in view, their boxes and their texts so far; no breaks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import cv2
 from anpr_stream.errors import AnprError, program_fault
 from anpr_stream.outputs.video import VideoWriter
 from anpr_stream.pipeline.follower import Mark
+from anpr_stream.pipeline.played import PlayedTime
 from anpr_stream.pipeline.queues import Channel, Closed
 from anpr_stream.types import Frame, Image
 from anpr_stream.vision.planes import full_bgr
@@ -96,8 +97,9 @@ class Annotator:
             self._channel.abandon()  # else a camera would wait for ever for room in it
 
     def _write_all(self) -> None:
+        time = PlayedTime()
         with self._video:
             for frame, marks in self._channel:
                 image = full_bgr(frame.planes)
                 draw(image, marks)
-                self._video.write(image, frame.pts_s)
+                self._video.write(image, time.see(frame))

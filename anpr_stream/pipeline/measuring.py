@@ -11,6 +11,7 @@ from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.errors import SourceError
 from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.networks import Networks
+from anpr_stream.pipeline.played import PlayedTime
 from anpr_stream.pipeline.supervisor import Pipeline
 from anpr_stream.sources.open import open_source
 from anpr_stream.types import Crop, Detection, Frame
@@ -66,9 +67,9 @@ def measure_speed(camera: Camera, settings: Settings, networks: Networks, limit_
     crops = crops or [_middle(frame) for frame in kept]
     read_ms, _ = _time_each(networks.reader.read, crops[:KEPT_FRAMES])
     seen = _time_whole(camera, settings, networks, limit_frames)
-    rate_hz = seen.frames / max(1e-6, seen.stream_s)
+    rate_hz = seen.frames / max(1e-6, seen.played.s)
     looked_at = min(1.0, camera.flow.detect_rate_hz / rate_hz)
-    return Speed(seen.frames, seen.stream_s, seen.fps, decode_fps, looked_at, detect_ms, read_ms)
+    return Speed(seen.frames, seen.played.s, seen.fps, decode_fps, looked_at, detect_ms, read_ms)
 
 
 class _Count:
@@ -76,16 +77,15 @@ class _Count:
 
     def __init__(self) -> None:
         self.frames = 0
-        self.stream_s = 0.0
-        self._first_pts_s = 0.0
+        self.played = PlayedTime()
         self._began_s = self._last_s = 0.0
 
     def __call__(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
         self._last_s = perf_counter()
         if self.frames == 0:
-            self._began_s, self._first_pts_s = self._last_s, frame.pts_s
+            self._began_s = self._last_s
         self.frames += 1
-        self.stream_s = frame.pts_s - self._first_pts_s
+        self.played.see(frame)
 
     @property
     def fps(self) -> float:

@@ -13,6 +13,8 @@ TIME = Gst.Format.TIME
 NTP_CAPS = Gst.Caps.from_string("timestamp/x-ntp")
 NTP_TO_UNIX_S = 2_208_988_800
 """Seconds from 1900, where NTP begins, to 1970."""
+NOMINAL_FPS = 25
+"""Of streams that tell neither times nor a rate, such as bare MJPEG files."""
 TURNS = {"auto": "auto", "0": "identity", "90": "90r", "180": "180", "270": "90l"}
 
 
@@ -70,7 +72,7 @@ class PictureMaker:
         """Time since the stream began; a picture without a time follows one frame after the last."""
         running_s = running_time_s(sample, pts)
         if running_s is None:
-            interval_s = 1 / layout.fps if layout.fps else 0.0
+            interval_s = 1 / (layout.fps or NOMINAL_FPS)
             running_s = 0.0 if self._last_running_s is None else self._last_running_s + interval_s
         self._last_running_s = running_s
         return running_s

@@ -51,7 +51,13 @@ class Player(Stream):
             duration_s = duration / SECOND if known and duration > 0 else None
             video_end_s = self._video_end_s()
         return StreamInfo(
-            self._maker.fps, self._codec, self._decoder, duration_s, self._bus.created_utc_s, video_end_s
+            self._maker.fps,
+            self._codec,
+            self._decoder,
+            duration_s,
+            self._bus.created_utc_s,
+            video_end_s,
+            self._sound_s,
         )
 
     def _video_end_s(self) -> float | None:

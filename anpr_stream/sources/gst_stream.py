@@ -12,7 +12,7 @@ from anpr_stream.errors import SourceError
 from anpr_stream.sources.gst_decoders import codec_name
 from anpr_stream.sources.gst_errors import UNPLAYABLE, BusReader
 from anpr_stream.sources.gst_inputs import open_input
-from anpr_stream.sources.gst_runtime import SECOND, Gst, GstApp, change_state, make
+from anpr_stream.sources.gst_runtime import NO_TIME, SECOND, Gst, GstApp, change_state, make
 from anpr_stream.sources.locate import Address
 from anpr_stream.sources.session import EndOfStream
 
@@ -35,6 +35,7 @@ class Stream:
         self._fault: SourceError | None = None
         self._seen: list[str] = []
         self._codec = ""
+        self._sound_s = 0.0
         self._read_s = time.monotonic()
         self._pipeline = Gst.Pipeline()
         self._bus = BusReader(self._pipeline.get_bus(), address)
@@ -100,17 +101,26 @@ class Stream:
         return tail[-1]
 
     def _add_pad(self, _parse: Any, pad: Any) -> None:
-        """Take the first video stream; sound and text stay unlinked and are never decoded."""
+        """Take the first video stream; sound and text stay unlinked, are never decoded, but timed."""
         caps = pad.get_current_caps() or pad.query_caps(None)
         name = caps.get_structure(0).get_name()
         self._seen.append(name)
         if self._codec or not name.startswith(("video/", "image/")):
+            pad.add_probe(Gst.PadProbeType.BUFFER, self._time_sound)
             return
         self._codec = codec_name(caps)
         try:
             self._take(pad, caps)
         except SourceError as error:
             self._fault = SourceError(f"{self._address.shown}: {error.message}", error.reason_slug)
+
+    def _time_sound(self, pad: Any, probed: Any) -> Any:
+        segment = pad.get_sticky_event(Gst.EventType.SEGMENT, 0)
+        pts = probed.get_buffer().pts
+        if segment is not None and pts != NO_TIME:
+            running = segment.parse_segment().to_running_time(Gst.Format.TIME, pts)
+            self._sound_s = max(self._sound_s, 0.0 if running == NO_TIME else running / SECOND)
+        return Gst.PadProbeReturn.OK
 
     def _note_unknown(self, _parse: Any, _pad: Any, caps: Any) -> None:
         self._seen.append(caps.get_structure(0).get_name())

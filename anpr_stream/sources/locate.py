@@ -126,13 +126,18 @@ def _local(text: str, rather: Kind) -> Address:
         raise SourceError(f"{text} does not exist: ~ names nobody's folder here", "source-missing") from None
     try:
         if path.is_dir():
-            return _several(text, [child for child in path.iterdir() if child.is_file()], rather)
+            return _several(text, [child for child in path.iterdir() if _is_seen(child)], rather)
         if not path.exists() and glob.has_magic(text):
             return _several(text, [Path(found) for found in glob.glob(str(path), recursive=True)], rather)
     except OSError as error:
         raise _unreadable(path, error) from None
     kind = Kind.PICTURES if path.suffix.lower() in PICTURES else Kind.CLIPS
     return Address(kind, text, paths=(check_file(path),))
+
+
+def _is_seen(path: Path) -> bool:
+    """Whether a folder's file counts: not the hidden ones, such as macOS's `._clip1.mp4` beside each clip."""
+    return not path.name.startswith(".") and path.is_file()
 
 
 def _several(text: str, found: list[Path], rather: Kind) -> Address:

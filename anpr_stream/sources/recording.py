@@ -137,7 +137,7 @@ class RecordingSource(MeteredSource):
         """End a clip after its last picture, which lasts as long as the one before it if none tells."""
         played_s = last_s + (1 / info.fps if info.fps else interval_s)
         told_s = info.duration_s if info.video_end_s is None else info.video_end_s
-        missing_s = (told_s or 0.0) - played_s
+        missing_s = (told_s or 0.0) - max(played_s, info.sound_s)
         if missing_s > CUT_SHORT_S:
             self._note = f"{clip} is cut off: it ends {missing_s:.1f} s before its header says"
             log.warning("%s", self._note)

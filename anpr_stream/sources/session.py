@@ -50,6 +50,7 @@ class StreamInfo:
         duration_s: None for live streams.
         created_utc_s: creation time in the recording's header.
         video_end_s: when the last picture ends by the header, sound or not; None where it does not say.
+        sound_s: when the newest packet of sound or text so far begins.
     """
 
     fps: float
@@ -58,6 +59,7 @@ class StreamInfo:
     duration_s: float | None = None
     created_utc_s: float | None = None
     video_end_s: float | None = None
+    sound_s: float = 0.0
 
 
 class Session(Protocol):

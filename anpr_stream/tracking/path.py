@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from anpr_stream.config.tracking import VisitSettings
 from anpr_stream.tracking.zones import Places, Whereabouts, centre
@@ -17,17 +21,28 @@ _SETTLED_AFTER = 4
 """Whole boxes until the smoothed height is the plate's, from which growth is measured."""
 _MAX_COAST_S = 2.0
 """Longest time for which an unseen plate is believed to move on as it did."""
+LEAST_HEIGHT_PX = 1e-3
+"""Of a box without any, so that it can be divided by."""
 
 
 def height(box: Box) -> float:
     """Return the height of a box in pixels, at least a thousandth."""
-    return max(box[3] - box[1], 1e-3)
+    return max(box[3] - box[1], LEAST_HEIGHT_PX)
 
 
 def distance_heights(one: Box, other: Box) -> float:
     """Return the distance of the centres of two boxes in heights of the larger one."""
     (x1, y1), (x2, y2) = centre(one), centre(other)
     return math.hypot(x1 - x2, y1 - y2) / max(height(one), height(other))
+
+
+def distances_heights(boxes: Sequence[Box]) -> npt.NDArray[np.float64]:
+    """Return `distance_heights` of each box to each, (n, n)."""
+    x1, y1, x2, y2 = np.array(boxes, np.float64).reshape(-1, 4).T
+    ways = np.subtract.outer((x1 + x2) / 2, (x1 + x2) / 2), np.subtract.outer((y1 + y2) / 2, (y1 + y2) / 2)
+    heights = np.maximum(y2 - y1, LEAST_HEIGHT_PX)
+    distances: npt.NDArray[np.float64] = np.hypot(*ways) / np.maximum.outer(heights, heights)
+    return distances
 
 
 class Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from anpr_stream.config.tracking import TrackingSettings
 from anpr_stream.interfaces import ListMatcher
 from anpr_stream.plates.formats import FormatSet
@@ -13,7 +15,7 @@ from anpr_stream.tracking.calibration import Calibration
 from anpr_stream.tracking.cuts import STILL, SceneChange
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.tracking.memory import PlaceMemory
-from anpr_stream.tracking.path import Path, distance_heights, height
+from anpr_stream.tracking.path import Path, distance_heights, distances_heights, height
 from anpr_stream.tracking.strangers import Reading, Strangers
 from anpr_stream.tracking.visit import Told, Visit
 from anpr_stream.tracking.zones import Places
@@ -186,10 +188,13 @@ class VisitKeeper:
     def _note_company(self) -> None:
         """Note of each untold visit in view whether another plate is at its place: one plate, two tracks."""
         seen = [visit for visit in self._visits if visit.path.seen_s == self._now_s]
-        for visit in seen:
+        if all(visit.told for visit in seen):
+            return
+        is_near = distances_heights([visit.path.box for visit in seen]) <= _ONE_PLATE_HEIGHTS
+        np.fill_diagonal(is_near, False)
+        for visit, near in zip(seen, is_near, strict=True):
             if visit.told is None:
-                near = (other for other in seen if other is not visit and _are_one_plate(visit, other))
-                visit.beside = next((other.track_id for other in near), None)
+                visit.beside = seen[near.argmax()].track_id if near.any() else None
 
     def _take(self, reads: Sequence[tuple[Crop, Read]]) -> list[Visit]:
         """Give reads to their visits and return those visits, each once."""
@@ -210,13 +215,16 @@ class VisitKeeper:
         return self._now_s - max(0.0, (self._pts_s or 0.0) - crop.frame.pts_s)
 
     def _part(self, visit: Visit) -> Visit:
-        """Begin the visit of another vehicle that took over the track of this one."""
+        """Begin the visit of another vehicle that took over the track of this one, and lasts as long."""
+        end = visit.path.box, visit.path.last, visit.path.seen_s
         readings = visit.part()
         tracks = [_track_of(reading.crop) for reading in readings]
         other = self._begin(tracks[0], readings[0].crop.frame, readings[0].seen_s)
         for track, reading in zip(tracks, readings, strict=True):
             other.see(track, reading.crop.frame, reading.seen_s, self._places)
             other.take(reading, self._now_s)
+        if visit.track_id == other.track_id:
+            other.path.end_at(*end)
         self._counts["taken_over"] += 1
         return other
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,15 +189,26 @@ def test_a_full_disk_under_the_events(anpr_stream: Command, clip: Path, stubs: P
     assert answer.is_one_line_error(73, "/dev/full: cannot write events: No space left on device")
 
 
-@pytest.mark.parametrize("arguments", [["run", "CLIP"], ["read", "PICTURE"], ["read", "PICTURE", "--table"]])
+COMMANDS_THAT_PRINT = [
+    ["run", "CLIP", "-c", "STUBS"],
+    ["read", "PICTURE", "-c", "STUBS"],
+    ["read", "PICTURE", "--table", "-c", "STUBS"],
+    ["doctor", "-c", "STUBS"],
+    ["models"],
+    ["models", "--json"],
+    ["--version"],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS_THAT_PRINT, ids=" ".join)
 def test_a_full_disk_under_standard_output(
     clip: Path, stubs: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
     cv2.imwrite(str(tmp_path / "gate.png"), scene(20))
-    places = {"CLIP": str(clip), "PICTURE": str(tmp_path / "gate.png")}
+    places = {"CLIP": str(clip), "PICTURE": str(tmp_path / "gate.png"), "STUBS": str(stubs)}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*PROGRAM, *(places.get(argument, argument) for argument in arguments), "-c", str(stubs)],
+            [*PROGRAM, *(places.get(argument, argument) for argument in arguments)],
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
             stdout=full,
@@ -208,6 +220,24 @@ def test_a_full_disk_under_standard_output(
     answer = Answer(done.returncode, "", done.stderr)
     assert answer.is_one_line_error(73, "standard output: cannot write")
     assert "Exception ignored" not in answer.err
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["its reader has gone", "closed from the start"])
+def test_nobody_takes_standard_output(is_open: bool) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*PROGRAM, "models", "--json"],
+        cwd=ROOT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=100,
+        check=False,
+        preexec_fn=None if is_open else partial(os.close, 1),
+    )
+    os.close(writer)
+    assert Answer(done.returncode, "", done.stderr).is_one_line_error(73, "standard output: cannot write")
 
 
 def test_a_full_disk_under_the_video(anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A signal ends a run whatever the main thread is doing when it comes."""
 
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +14,7 @@ from anpr_stream.cli import session
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.pipeline import supervisor
 from anpr_stream.types import SourceInfo
-from tests.cli.command import Command
+from tests.cli.command import ROOT, Command
 
 
 @pytest.fixture
@@ -81,3 +83,22 @@ def test_a_signal_finds_no_lock_that_its_handler_waits_for(
     monkeypatch.setattr(supervisor, "Lock", InterruptedLock)
     answer = anpr_stream("run", "test:", "-c", stubs)
     assert answer.exit_code == 128 + signal.SIGINT
+
+
+INTERRUPTED_WHILE_LOADING = """
+import signal, sys
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "anpr_stream.cli.run":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from anpr_stream.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_program_loads_ends_it_without_a_word() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

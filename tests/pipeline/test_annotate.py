@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,19 @@ def test_every_frame_comes_into_the_video(tmp_path: Path) -> None:
         count += 1
     assert count == 20
     assert errors == []
+
+
+def test_years_between_two_clips_are_a_second_of_the_video(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    years_s = 200_000_000.0
+    with Annotator(path, lambda error: None) as annotator:
+        for index in range(20):
+            frame, is_later = road_frame(index), index >= 10
+            annotator(replace(frame, pts_s=frame.pts_s + is_later * years_s, segment=is_later), [])
+    video = cv2.VideoCapture(str(path))
+    times_s = [video.get(cv2.CAP_PROP_POS_MSEC) / 1000 for _ in range(20) if video.read()[0]]
+    assert times_s[9:11] == pytest.approx([9 / 15, 9 / 15 + 1], abs=0.001)
+    assert times_s[19] == pytest.approx(18 / 15 + 1, abs=0.001)
 
 
 def test_a_full_disk_is_told_once_and_frames_are_passed_over(tmp_path: Path) -> None:

@@ -141,7 +141,16 @@ def test_texts_that_mean_nothing(text: str, message: str) -> None:
 
 
 def test_a_folder_plays_its_clips_in_natural_order(tmp_path: Path) -> None:
-    touch(tmp_path, "clip10.mp4", "clip2.mp4", "Clip1.MP4", "notes.txt", "thumb.jpg", "deep/clip3.mp4")
+    touch(
+        tmp_path,
+        "clip10.mp4",
+        "clip2.mp4",
+        "Clip1.MP4",
+        "notes.txt",
+        "thumb.jpg",
+        "deep/clip3.mp4",
+        "._clip2.mp4",
+    )
     address = locate(str(tmp_path), PLAIN)
     assert address.kind is Kind.CLIPS
     assert [path.name for path in address.paths] == ["Clip1.MP4", "clip2.mp4", "clip10.mp4"]

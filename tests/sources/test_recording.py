@@ -107,6 +107,11 @@ def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     assert np.allclose(pts_s - pts_s[0], times_s, atol=0.002)
 
 
+def test_a_bare_stream_of_pictures_plays_at_a_usual_rate(tmp_path: Path) -> None:
+    played = play(render(tmp_path / "clip.mjpeg", "mjpeg", frames=5))
+    assert [frame.pts_s for _, frame in played] == pytest.approx([0.0, 0.04, 0.08, 0.12, 0.16])
+
+
 @pytest.mark.parametrize(
     ("degrees", "size", "red_corner"),
     [(90, (HEIGHT, WIDTH), (0, -1)), (180, (WIDTH, HEIGHT), (-1, -1)), (270, (HEIGHT, WIDTH), (-1, 0))],

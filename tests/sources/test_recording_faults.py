@@ -179,8 +179,9 @@ def test_times_rise_over_clips_of_single_pictures(tmp_path: Path) -> None:
     assert times_s == sorted(set(times_s))
 
 
-def test_sound_that_outlasts_the_pictures_is_no_cut(tmp_path: Path) -> None:
-    source = open_source(str(render(tmp_path / "clip.mp4", frames=10, sound=True)), PLAIN, "cam")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_sound_that_outlasts_the_pictures_is_no_cut(tmp_path: Path, suffix: str) -> None:
+    source = open_source(str(render(tmp_path / f"clip{suffix}", frames=10, sound=True)), PLAIN, "cam")
     assert len(list(source.frames())) == 10
     assert source.status().dropped == {}
 

@@ -1,10 +1,11 @@
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 
 from anpr_stream.config.tracking import PlaceSettings, VisitSettings, ZoneSettings
 from anpr_stream.testing import make_box
-from anpr_stream.tracking.path import Path, distance_heights
+from anpr_stream.tracking.path import Path, distance_heights, distances_heights
 from anpr_stream.tracking.zones import Places
 from anpr_stream.types import Box, Moment
 
@@ -28,6 +29,12 @@ def walk(
 
 def test_distance_is_in_heights_of_the_larger_plate() -> None:
     assert distance_heights(make_box(100, 100, 10), make_box(130, 140, 20)) == pytest.approx(2.5)
+
+
+def test_all_distances_at_once_are_the_same() -> None:
+    boxes = [make_box(100, 100, 10), make_box(130, 140, 20), (5.0, 5.0, 9.0, 5.0)]
+    pairs = [[distance_heights(one, other) for other in boxes] for one in boxes]
+    assert distances_heights(boxes) == pytest.approx(np.array(pairs))
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,19 @@ def test_times_are_those_of_capture() -> None:
     assert event.dwell_s == pytest.approx(9 / 25)
 
 
+def test_a_visit_whose_reads_come_when_its_track_has_ended_lasts_to_its_last_picture() -> None:
+    keeper = VisitKeeper("gate")
+    stay(keeper, 0, 30, track())
+    frames = [make_frame(i) for i in range(30)]
+    known = [(crop(frames[i]), make_read("AB1234")) for i in (0, 1, 2)]
+    others = [(crop(frames[i]), make_read("XYZ987")) for i in (10, 11, 12)]
+    keeper.update(make_frame(60), [track(1, None, TrackState.ENDED)], known)
+    keeper.update(make_frame(61), [], others)
+    keeper.update(make_frame(62), [], [(crop(frames[29], sharpness=1.0), make_read("XYZ987"))])
+    final = next(event for event in keeper.end() if event.plate and event.plate.text == "XYZ987")
+    assert final.read_at == final.last_seen == Moment(29 / 25, 1_700_000_000.0 + 29 / 25)
+
+
 TEXTS = st.sampled_from(["AB1234", "A81234", "AB124", "XY7788", "", "C00D"])
 READ = st.fixed_dictionaries(
     {"at": st.floats(0.0, 8.0), "text": TEXTS, "confidence": st.floats(0.3, 1.0), "truncated": st.booleans()}
