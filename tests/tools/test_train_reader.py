@@ -11,8 +11,9 @@ import torch
 
 from anpr_stream.inference.metadata import read_contract
 from anpr_stream.inference.models import find_model
-from tests.tools.street import write_streets
+from tests.tools.street import label, write_set, write_streets
 from tools import evaluate, export, pack_data, train_reader
+from tools.training.detector_data import load_scenes
 from tools.training.onnx_files import answers, session
 from tools.training.packs import read_pack, write_pack
 from tools.training.reader import SIZES, ReaderSize
@@ -72,6 +73,24 @@ def test_a_detector_pack_keeps_scenes_and_their_boxes(trained, tmp_path):
     street = next(record for record in pack.records if record["set"] == "streets")
     assert street["plates"] == [{"box": [30.0, 40.0, 78.0, 56.0], "quad": None}]
     assert pack.picture(0).shape == (96, 128, 3)
+
+
+def test_what_cannot_be_packed_ends_in_one_line(tmp_path, capsys):
+    assert pack_data.main(["reader", str(tmp_path), str(tmp_path / "r.pack")]) == 2
+    assert "no */labels.jsonl in it" in capsys.readouterr().err
+    data = write_streets(tmp_path / "data")
+    (data / "streets" / "images" / "s0.png").unlink()
+    assert pack_data.main(["reader", str(data), str(tmp_path / "r.pack")]) == 2
+    assert "s0.png: not a readable picture" in capsys.readouterr().err
+
+
+def test_labels_that_do_not_say_so_count_as_complete_in_packs_and_folders_alike(tmp_path):
+    line = label("images/a.png", "train")
+    del line["complete"]
+    write_set(tmp_path / "set", [line])
+    pack_data.main(["detector", str(tmp_path), str(tmp_path / "d.pack")])
+    for data in (tmp_path, tmp_path / "d.pack"):
+        assert load_scenes(data, "train").scenes[0].complete
 
 
 def test_countries_can_be_left_out_of_a_pack(trained, tmp_path):

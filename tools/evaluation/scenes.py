@@ -77,7 +77,7 @@ def judge(labelled: Labelled, plates: Sequence[PicturePlate], seconds: float) ->
             text = plates[int(row.argmax())].read.text if overlap >= LEAST_IOU else ""
             results.append(_plate(truth, text, bool(overlap >= MIN_IOU), labelled.country(truth)))
     hits = overlaps.max(axis=0) >= 0.1 if len(truths) else np.zeros(len(plates), bool)
-    extra = int((~hits).sum()) if labelled.line.get("complete") else 0
+    extra = int((~hits).sum()) if labelled.line.get("complete", True) else 0
     known = {alike(truth["text"]) for truth in truths if truth.get("text")}
     is_first_right = bool(plates) and alike(plates[0].read.text) in known
     return PictureResult(tuple(results), extra, is_first_right, seconds)
