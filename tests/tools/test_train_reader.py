@@ -15,7 +15,7 @@ from tests.tools.street import label, write_set, write_streets
 from tools import evaluate, export, pack_data, train_reader
 from tools.training.detector_data import load_scenes
 from tools.training.onnx_files import answers, session
-from tools.training.packs import read_pack, write_pack
+from tools.training.packs import encode, read_pack, write_pack
 from tools.training.reader import SIZES, ReaderSize
 from tools.training.reader_task import MARGIN
 
@@ -145,11 +145,30 @@ def test_another_network_to_start_from_is_refused_in_one_line(trained, tmp_path,
     assert "last.pt: its network does not fit into the one to train: " in capsys.readouterr().err
 
 
-def test_a_pack_without_a_plate_to_train_on_ends_in_one_line(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("missing", ["train", "val"])
+def test_a_pack_without_a_split_ends_in_one_line_before_the_training(
+    trained, tmp_path, capsys, monkeypatch, missing
+):
     monkeypatch.setitem(SIZES, "tiny", TINY)
-    write_pack(tmp_path / "reader.pack", "reader", [])
+    pack = read_pack(trained / "reader.pack", "reader")
+    items = [(r, encode(pack.picture(i), 90)) for i, r in enumerate(pack.records) if r["split"] != missing]
+    write_pack(tmp_path / "reader.pack", "reader", items)
+    said = f"the pack holds no readable plate of the {missing} split\n"
     assert train_reader.main(arguments(tmp_path)) == 2
-    assert capsys.readouterr().err == "train_reader: the pack holds no readable plate of the train split\n"
+    assert capsys.readouterr().err == f"train_reader: {said}"
+    assert (
+        export.main(
+            [
+                str(trained / "run" / "last.pt"),
+                "--data",
+                str(tmp_path / "reader.pack"),
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 2
+    )
+    assert capsys.readouterr().err == f"export: {said}"
 
 
 def test_the_exported_network_says_what_it_is(exported):
