@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tools.refusal import exit_code
-from tools.training.command import add_options, loop_options, prepare, worker_count
+from tools.training.command import add_options, loop_options, prepare, samples_done, stream_seed, worker_count
 from tools.training.data import (
     ReaderStream,
     Source,
@@ -69,7 +69,8 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     others = [build_source(pack, share / len(options.synthetic), 1.0) for pack in rendered]
     backgrounds = background_bank(first.plates, options.seed)
     batch = options.batch or (1024 if cuda else 128)
-    stream = ReaderStream([first, *others], backgrounds, batch, options.seed, options.gentle_samples)
+    gentle = max(0, options.gentle_samples - samples_done(options))
+    stream = ReaderStream([first, *others], backgrounds, batch, stream_seed(options), gentle)
     batches = stream_batches(stream, worker_count(options, device), cuda)
     return ReaderTask(model, batches, val, device, options.name, aligned_samples)
 

@@ -126,6 +126,17 @@ def test_a_training_saves_its_figures_and_goes_on(trained, monkeypatch):
     assert after["progress"]["samples"] > before["progress"]["samples"]
 
 
+def test_a_resumed_training_draws_other_samples_than_those_it_has_seen(trained, monkeypatch):
+    monkeypatch.setitem(SIZES, "tiny", TINY)
+
+    def first_batch(*more):
+        options = train_reader.parser().parse_args(arguments(trained, "--gentle-samples", "1", *more))
+        return next(train_reader.build_task(options, torch.device("cpu")).batches()).pictures
+
+    assert torch.equal(first_batch(), first_batch())
+    assert not torch.equal(first_batch(), first_batch("--resume", str(trained / "run" / "last.pt")))
+
+
 def test_a_wider_network_goes_on_with_what_the_narrow_one_misread(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(SIZES, "tiny", replace(TINY, dense=12, gru=12))
     grown = arguments(trained, "--pretrained", str(trained / "run" / "last.pt"), "--hard", "4")
