@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from tools.refusal import exit_code
-from tools.training.detector_data import read_labels, read_picture
+from tools.training.detector_data import DataError, read_labels, read_picture
 from tools.training.packs import Pack, Picture, Record, encode, write_pack
 
 MARGIN = 0.35
@@ -168,7 +168,15 @@ def fitting_quality(items: list[Item], limit_bytes: float) -> int:
 
 
 def pack(kind: str, data: Path, out: Path, limit_mb: float, left_out: frozenset[str] = frozenset()) -> Pack:
-    """Pack all sets under `data` into `out`, at the best quality that keeps it under `limit_mb`."""
+    """Pack all sets under `data` into `out`, at the best quality that keeps it under `limit_mb`.
+
+    Raises:
+        DataError: labels or a picture cannot be used, or no plate is of a country to leave out.
+    """
+    known = {country for labelled in labelled_pictures(data) for country in countries(labelled)}
+    if unknown := left_out - known:
+        there, wanted = (", ".join(sorted(some)) for some in (known, unknown))
+        raise DataError(f"{data}: no plate of {wanted} to leave out; there are {there}")
     items = list(KINDS[kind](labelled_pictures(data, left_out)))
     quality = fitting_quality(items, limit_mb * 1e6)
     return write_pack(out, kind, ((record, encode(picture, quality)) for record, picture in items))
@@ -178,7 +186,10 @@ def run(options: argparse.Namespace) -> None:
     """Pack what `options` ask for."""
     left_out = frozenset(options.leave_out)
     made = pack(options.kind, options.data, options.out, options.limit_mb, left_out)
-    print(f"{options.out}: {len(made)} pictures, {options.out.stat().st_size / 1e6:.1f} MB")
+    size_mb = options.out.stat().st_size / 1e6
+    print(f"{options.out}: {len(made)} pictures, {size_mb:.1f} MB")
+    if size_mb > options.limit_mb:
+        print(f"larger than --limit-mb {options.limit_mb:g} even at the lowest quality", file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

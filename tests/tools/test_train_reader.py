@@ -96,10 +96,18 @@ def test_labels_that_do_not_say_so_count_as_complete_in_packs_and_folders_alike(
 def test_countries_can_be_left_out_of_a_pack(trained, tmp_path):
     whole, part = tmp_path / "whole.pack", tmp_path / "part.pack"
     pack_data.main(["detector", str(trained / "data"), str(whole)])
-    pack_data.main(["detector", str(trained / "data"), str(part), "--leave-out", "fr", "tw"])
+    pack_data.main(["detector", str(trained / "data"), str(part), "--leave-out", "tw"])
     assert {record["country"] for record in read_pack(whole, "detector").records} == {"tw"}
     assert all(not record["plates"] for record in read_pack(part, "detector").records)
     assert len(read_pack(part, "detector")) == 2
+
+
+def test_a_country_to_leave_out_that_is_not_there_and_a_limit_not_kept_are_told(trained, tmp_path, capsys):
+    arguments = ["detector", str(trained / "data"), str(tmp_path / "d.pack")]
+    assert pack_data.main([*arguments, "--leave-out", "TW"]) == 2
+    assert "no plate of TW to leave out; there are tw" in capsys.readouterr().err
+    assert pack_data.main([*arguments, "--limit-mb", "0.001"]) == 0
+    assert "larger than --limit-mb 0.001" in capsys.readouterr().err
 
 
 def test_a_plate_counts_for_its_own_country_and_else_for_its_pictures():
@@ -154,6 +162,13 @@ def test_another_network_to_start_from_is_refused_in_one_line(trained, tmp_path,
     other = arguments(trained, "--pretrained", str(trained / "run" / "last.pt"))
     assert train_reader.main([*other, "--out", str(tmp_path)]) == 2
     assert "last.pt: its network does not fit into the one to train: " in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_kind_is_refused_in_one_line(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(SIZES, "tiny", TINY)
+    torch.save({"weights": {}, "description": {"kind": "detector"}}, tmp_path / "d.pt")
+    assert train_reader.main(arguments(trained, "--resume", str(tmp_path / "d.pt"))) == 2
+    assert "d.pt: no checkpoint of a reader, but of kind 'detector'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["train", "val"])
