@@ -156,7 +156,7 @@ def read_yolo(source: Path, pictures: Path) -> list[Labelled]:
     alone = sorted(labels - {path.relative_to(pictures).with_suffix("") for path in found})
     if alone:
         raise LabelError(
-            f"{source}: {len(alone)} files of labels without a picture in {pictures}, {alone[0]}.txt the first"
+            f"{source}: {len(alone)} files of labels without a picture in {pictures}, first {alone[0]}.txt"
             "; name the folder of pictures with --pictures"
         )
     return [_yolo_picture(path, source, pictures) for path in found]
