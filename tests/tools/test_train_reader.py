@@ -234,6 +234,31 @@ def test_int8_is_symmetric_and_leaves_the_gru_alone(exported):
     assert session(exported.with_suffix(".int8.onnx")).get_inputs()[0].name == "images"
 
 
+def test_an_export_that_fails_leaves_the_files_that_were_there(
+    exported, trained, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "tiny.onnx").write_bytes(b"the good one")
+    monkeypatch.setattr("tools.training.onnx_files.PARITY", -1.0)
+    fixed = ["--data", str(trained / "reader.pack"), "--out", str(tmp_path)]
+    assert export.main([str(trained / "run" / "last.pt"), *fixed]) == 2
+    assert "PyTorch says" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
+    assert (tmp_path / "tiny.onnx").read_bytes() == b"the good one"
+
+
+def test_a_network_in_int8_is_not_quantised_again(exported, trained, tmp_path, capsys):
+    whole = str(exported.with_suffix(".int8.onnx"))
+    assert export.main([whole, "--data", str(trained / "reader.pack"), "--out", str(tmp_path)]) == 2
+    assert "in INT8 already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["reading", "scenes"])
+def test_a_split_without_plates_is_no_result(tmp_path, capsys, what):
+    write_set(tmp_path / "set", [label("images/a.png", "train")])
+    assert evaluate.main([what, "--data", str(tmp_path), "--split", "test"]) == 2
+    assert "of this split" in capsys.readouterr().err
+
+
 def test_an_unknown_checkpoint_is_refused_by_name(tmp_path, capsys):
     torch.save({"weights": {}, "description": {"kind": "cat"}}, tmp_path / "cat.pt")
     assert export.main([str(tmp_path / "cat.pt"), "--data", "x", "--out", str(tmp_path)]) == 2
