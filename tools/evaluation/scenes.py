@@ -24,6 +24,7 @@ from anpr_stream.types import Box, FloatArray
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import pairwise_iou
 from tools.pack_data import Labelled, labelled_pictures
+from tools.training.detector_data import DataError
 
 MIN_IOU = 0.5
 """Overlap from which on a plate counts as found."""
@@ -149,9 +150,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> list[str]:
-    """Read all photos and return the report's lines."""
+    """Read all photos and return the report's lines.
+
+    Raises:
+        DataError: no photo was found.
+    """
     settings = for_pictures(load_settings(options.config) if options.config else Settings())
     with load_networks(settings) as networks:
         pictures = photos(options.data, options.split or ["val"], options.kind)
         results = list(read_all(pictures, networks, settings))
+        if not results:
+            raise DataError(f"{options.data}: no {options.kind} of this split")
         return [networks.signature.backend, *lines(results)]
