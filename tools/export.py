@@ -26,6 +26,7 @@ from tools.training.kinds import KINDS, Description, Kind, batches
 from tools.training.loop import TrainingError, load_checkpoint, load_weights
 from tools.training.onnx_files import (
     INPUT,
+    ExportError,
     answers,
     check_parity,
     export_onnx,
@@ -71,15 +72,21 @@ def common_contract(description: Description, size: tuple[int, int], version: st
 
 
 def export(checkpoint: Path, data: Path, out: Path, version: str) -> list[Path]:
-    """Export `checkpoint` into the folder `out`; returns the files written.
+    """Export `checkpoint` into the folder `out`, all files or none; returns the files written.
 
     Raises:
         ExportError: ONNX Runtime and PyTorch disagree.
         TrainingError, PackError: checkpoint or data cannot be used.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        made = _exported(checkpoint, data, Path(folder), version)
+        return [Path(shutil.copy(path, out)) for path in made]
+
+
+def _exported(checkpoint: Path, data: Path, folder: Path, version: str) -> list[Path]:
     network, description = load_network(checkpoint)
     kind = KINDS[description["kind"]]
-    plain = out / f"{description['name']}.onnx"
+    plain = folder / f"{description['name']}.onnx"
     golden = middle(next(batches(kind.images(data), GOLDEN_IMAGES)), kind.golden_size)
     contract = common_contract(description, kind.size, version) | kind.contract(network, description, data)
     export_onnx(network, golden, kind.outputs, plain, kind.free_size)
@@ -96,8 +103,11 @@ def export_int8_again(plain: Path, data: Path, out: Path) -> list[Path]:
 
     Raises:
         ModelError: `plain` is no network of ours.
+        ExportError: it is in INT8 already.
     """
     read_contract(plain)
+    if node_names(plain, ["QuantizeLinear"]):
+        raise ExportError(f"{plain}: in INT8 already; name the FP32 file beside it")
     content = plain.read_bytes()
     contract = json.loads(read_metadata(content)[METADATA_KEY])
     onnx, model = open_network(content, "INT8")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import cv2
-
 from tools.refusal import ToolError
+from tools.training.detector_data import read_picture
 
 Box = tuple[float, float, float, float]
 Quad = tuple[tuple[float, float], ...]
@@ -70,20 +70,41 @@ def _number(value: float) -> float:
     return round(value, 2)
 
 
+def _text(path: Path) -> str:
+    """A file's text, without the mark that Windows puts before it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LabelError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+
+
+def _relative(image: str, folder: str = ".") -> str:
+    """A picture's path below the folder of pictures: of an absolute one, as tools of other machines leave it,
+    the name alone; a bare name lies in `folder`."""
+    windows = PureWindowsPath(image)
+    if windows.is_absolute() or image.startswith(("/", "\\")):
+        image = windows.name
+    else:
+        image = image if "/" in image else windows.as_posix()
+    return image if "/" in image else (PurePosixPath(folder) / image).as_posix()
+
+
 def read_voc(source: Path, pictures: Path) -> list[Labelled]:
     """One XML a picture, as labelimg writes them; a `text` element in an object is the plate's text.
 
-    Boxes are taken as they stand, from 0: labelimg does not follow the format's count from 1.
+    Boxes are taken as they stand, from 0: labelimg does not follow the format's count from 1. A file name
+    without a folder is taken to lie where its labels do.
     """
-    return [_voc_picture(path) for path in _files(source, ".xml")]
+    root = source if source.is_dir() else source.parent
+    return [_voc_picture(path, path.parent.relative_to(root).as_posix()) for path in _files(source, ".xml")]
 
 
-def _voc_picture(path: Path) -> Labelled:
+def _voc_picture(path: Path, folder: str) -> Labelled:
     try:
         root = ElementTree.parse(path).getroot()
         width, height = (int(_voc_text(root, f"size/{side}")) for side in ("width", "height"))
         plates = tuple(_voc_plate(found) for found in root.iter("object"))
-        return Labelled(_voc_text(root, "filename"), width, height, plates)
+        return Labelled(_relative(_voc_text(root, "filename"), folder), width, height, plates)
     except (ElementTree.ParseError, ValueError, LabelError) as error:
         raise LabelError(f"{path}: {error}") from error
 
@@ -102,6 +123,7 @@ def _voc_text(element: ElementTree.Element, path: str) -> str:
 
 def write_voc(pictures: Sequence[Labelled], target: Path) -> None:
     """Write one XML a picture into the folder `target`."""
+    _check_names(pictures)
     for picture in pictures:
         root = ElementTree.Element("annotation")
         ElementTree.SubElement(root, "filename").text = picture.image
@@ -129,14 +151,28 @@ def read_yolo(source: Path, pictures: Path) -> list[Labelled]:
 
     Pictures without a text file have no plates, as YOLO's trainings take it.
     """
-    return [_yolo_picture(path, source, pictures) for path in _pictures(pictures)]
+    found = _pictures(pictures)
+    labels = {path.relative_to(source).with_suffix("") for path in source.rglob("*.txt") if _is_yolo(path)}
+    alone = sorted(labels - {path.relative_to(pictures).with_suffix("") for path in found})
+    if alone:
+        raise LabelError(
+            f"{source}: {len(alone)} files of labels without a picture in {pictures}, first {alone[0]}.txt"
+            "; name the folder of pictures with --pictures"
+        )
+    return [_yolo_picture(path, source, pictures) for path in found]
+
+
+def _is_yolo(path: Path) -> bool:
+    """Whether a text file holds labels: not the names of classes or pictures beside them."""
+    words = _text(path).split()
+    return bool(words) and words[0].isdigit() and len(words) >= 5
 
 
 def _yolo_picture(path: Path, source: Path, pictures: Path) -> Labelled:
     image = path.relative_to(pictures).as_posix()
     width, height = _picture_size(path)
     labels = source / Path(image).with_suffix(".txt")
-    lines = labels.read_text(encoding="utf-8").splitlines() if labels.exists() else []
+    lines = _text(labels).splitlines() if labels.exists() else []
     plates = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -157,8 +193,11 @@ def _yolo_picture(path: Path, source: Path, pictures: Path) -> Labelled:
 
 def write_yolo(pictures: Sequence[Labelled], target: Path) -> None:
     """Write one text file a picture into the folder `target`, empty where there is no plate."""
+    _check_names(pictures)
     for picture in pictures:
         lines = []
+        if picture.plates and min(picture.width, picture.height) < 1:
+            raise LabelError(f"{picture.image}: its labels say {picture.width}x{picture.height} pixels")
         for plate in picture.plates:
             x1, y1, x2, y2 = plate.box
             centre = ((x1 + x2) / 2 / picture.width, (y1 + y2) / 2 / picture.height)
@@ -170,15 +209,17 @@ def write_yolo(pictures: Sequence[Labelled], target: Path) -> None:
 def read_coco(source: Path, pictures: Path) -> list[Labelled]:
     """One JSON file; a four-cornered polygon is the quad, `attributes.text` the text."""
     try:
-        data = json.loads(source.read_text(encoding="utf-8"))
+        data = json.loads(_text(source))
         plates: dict[int, list[Plate]] = defaultdict(list)
         for annotation in data["annotations"]:
             plates[annotation["image_id"]].append(_coco_plate(annotation))
         return [
-            Labelled(image["file_name"], image["width"], image["height"], tuple(plates[image["id"]]))
+            Labelled(
+                _relative(image["file_name"]), image["width"], image["height"], tuple(plates[image["id"]])
+            )
             for image in data["images"]
         ]
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LabelError(f"{source}: not COCO labels: {error!r}") from error
 
 
@@ -188,7 +229,7 @@ def _coco_plate(annotation: dict[str, Any]) -> Plate:
     corners = polygons[0] if isinstance(polygons, list) and len(polygons) == 1 else []
     quad = tuple(zip(corners[::2], corners[1::2], strict=True)) if len(corners) == 8 else None
     box = (x, y, _number(x + width), _number(y + height))
-    return Plate(box, annotation.get("attributes", {}).get("text"), quad)
+    return Plate(box, (annotation.get("attributes") or {}).get("text"), quad)
 
 
 def write_coco(pictures: Sequence[Labelled], target: Path) -> None:
@@ -229,20 +270,19 @@ def _write_json(target: Path, whole: dict[str, Any]) -> None:
 def read_csv(source: Path, pictures: Path) -> list[Labelled]:
     """One row a plate, columns `COLUMNS`; a row without a box is a picture without plates."""
     plates: dict[tuple[str, int, int], list[Plate]] = defaultdict(list)
-    with source.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = set(COLUMNS) - set(rows.fieldnames or ())
-        if missing:
-            raise LabelError(f"{source}: columns missing: {', '.join(sorted(missing))}")
-        for row in rows:
-            try:
-                key = (row["image"], int(row["width"]), int(row["height"]))
-                found = plates[key]
-                if row["x1"]:
-                    box = tuple(float(row[name]) for name in ("x1", "y1", "x2", "y2"))
-                    found.append(Plate((box[0], box[1], box[2], box[3]), row["text"] or None))
-            except (TypeError, ValueError) as error:
-                raise LabelError(f"{source}:{rows.line_num}: {error}") from error
+    rows = csv.DictReader(io.StringIO(_text(source), newline=""))
+    missing = set(COLUMNS) - set(rows.fieldnames or ())
+    if missing:
+        raise LabelError(f"{source}: columns missing: {', '.join(sorted(missing))}")
+    for row in rows:
+        try:
+            key = (_relative(row["image"]), int(row["width"]), int(row["height"]))
+            found = plates[key]
+            if row["x1"]:
+                box = tuple(float(row[name]) for name in ("x1", "y1", "x2", "y2"))
+                found.append(Plate((box[0], box[1], box[2], box[3]), row["text"] or None))
+        except (TypeError, ValueError) as error:
+            raise LabelError(f"{source}:{rows.line_num}: {error}") from error
     return [Labelled(*key, tuple(found)) for key, found in plates.items()]
 
 
@@ -262,7 +302,7 @@ def write_csv(pictures: Sequence[Labelled], target: Path) -> None:
 def read_jsonl(source: Path, pictures: Path) -> list[Labelled]:
     """Our own `labels.jsonl`."""
     found = []
-    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(source).split("\n"), 1):
         if line.strip():
             try:
                 found.append(_jsonl_picture(json.loads(line)))
@@ -312,10 +352,17 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _picture_size(path: Path) -> tuple[int, int]:
-    picture = cv2.imread(str(path))
-    if picture is None:
-        raise LabelError(f"{path}: not a readable picture")
+    picture = read_picture(path)
     return int(picture.shape[1]), int(picture.shape[0])
+
+
+def _check_names(pictures: Sequence[Labelled]) -> None:
+    """Refuse pictures whose labels would overwrite each other, as those of `a.jpg` and `a.png`."""
+    names: dict[Path, str] = {}
+    for picture in pictures:
+        other = names.setdefault(Path(picture.image).with_suffix(""), picture.image)
+        if other is not picture.image:
+            raise LabelError(f"{other} and {picture.image}: one file of labels for both; rename one")
 
 
 def _side_file(folder: Path, image: str, suffix: str) -> Path:

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from tools.refusal import exit_code
+from tools.training.detector_data import DataError, read_labels, read_picture
 from tools.training.packs import Pack, Picture, Record, encode, write_pack
 
 MARGIN = 0.35
@@ -46,8 +47,12 @@ class Labelled:
     line: dict[str, Any]
 
     def picture(self) -> Picture:
-        """Read the picture, (height, width, 3) uint8 BGR."""
-        return np.asarray(cv2.imread(str(self.folder / self.line["image"]), cv2.IMREAD_COLOR), np.uint8)
+        """Read the picture, (height, width, 3) uint8 BGR.
+
+        Raises:
+            DataError: the file is missing or no picture.
+        """
+        return read_picture(self.folder / self.line["image"])
 
     def country(self, plate: dict[str, Any]) -> str:
         """Of one of its plates: the plate's own, else the picture's, `UNKNOWN` where none is told."""
@@ -64,12 +69,14 @@ class Labelled:
 
 
 def labelled_pictures(data: Path, left_out: frozenset[str] = frozenset()) -> Iterator[Labelled]:
-    """All lines of all sets under `data`, in the order of their names, that show no plate of `left_out`."""
-    for labels in sorted(data.glob("*/labels.jsonl")):
-        for line in labels.read_text().splitlines():
-            record = json.loads(line)
-            if "plates" in record and not countries(labelled := Labelled(labels.parent, record)) & left_out:
-                yield labelled
+    """All lines of all sets under `data`, in the order of their names, that show no plate of `left_out`.
+
+    Raises:
+        DataError: there is none, or one that cannot be used.
+    """
+    for folder, line in read_labels(data):
+        if not countries(labelled := Labelled(folder, line)) & left_out:
+            yield labelled
 
 
 def countries(labelled: Labelled) -> set[str]:
@@ -132,7 +139,7 @@ def detector_items(pictures: Iterable[Labelled]) -> Iterator[Item]:
         if scale < 1:
             picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
         plates = [_scaled(plate, scale) for plate in labelled.line["plates"]]
-        extra = {"kind": "scene", "complete": labelled.line.get("complete", False), "plates": plates}
+        extra = {"kind": "scene", "complete": labelled.line.get("complete", True), "plates": plates}
         yield {**labelled.head(), **extra}, picture
 
 
@@ -161,7 +168,15 @@ def fitting_quality(items: list[Item], limit_bytes: float) -> int:
 
 
 def pack(kind: str, data: Path, out: Path, limit_mb: float, left_out: frozenset[str] = frozenset()) -> Pack:
-    """Pack all sets under `data` into `out`, at the best quality that keeps it under `limit_mb`."""
+    """Pack all sets under `data` into `out`, at the best quality that keeps it under `limit_mb`.
+
+    Raises:
+        DataError: labels or a picture cannot be used, or no plate is of a country to leave out.
+    """
+    known = {country for labelled in labelled_pictures(data) for country in countries(labelled)}
+    if unknown := left_out - known:
+        there, wanted = (", ".join(sorted(some)) for some in (known, unknown))
+        raise DataError(f"{data}: no plate of {wanted} to leave out; there are {there}")
     items = list(KINDS[kind](labelled_pictures(data, left_out)))
     quality = fitting_quality(items, limit_mb * 1e6)
     return write_pack(out, kind, ((record, encode(picture, quality)) for record, picture in items))
@@ -171,7 +186,10 @@ def run(options: argparse.Namespace) -> None:
     """Pack what `options` ask for."""
     left_out = frozenset(options.leave_out)
     made = pack(options.kind, options.data, options.out, options.limit_mb, left_out)
-    print(f"{options.out}: {len(made)} pictures, {options.out.stat().st_size / 1e6:.1f} MB")
+    size_mb = options.out.stat().st_size / 1e6
+    print(f"{options.out}: {len(made)} pictures, {size_mb:.1f} MB")
+    if size_mb > options.limit_mb:
+        print(f"larger than --limit-mb {options.limit_mb:g} even at the lowest quality", file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

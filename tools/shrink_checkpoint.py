@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from tools.refusal import exit_code
-from tools.training.loop import load_checkpoint
+from tools.training.loop import load_checkpoint, save_checkpoint
 
 KEPT_AS = {"weights": torch.float16, "ema": torch.float16, "optimizer": torch.bfloat16}
 
@@ -34,11 +34,11 @@ def shrink(source: Path, target: Path) -> None:
     """Write the checkpoint `source` to `target`, small.
 
     Raises:
-        TrainingError: `source` is no checkpoint.
+        TrainingError: `source` is no checkpoint, or `target` cannot be written.
     """
     state = load_checkpoint(source)
     small = {key: shrunk(part, KEPT_AS[key]) if key in KEPT_AS else part for key, part in state.items()}
-    torch.save(small, target)
+    save_checkpoint(small, target)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
 
 

@@ -11,12 +11,14 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 
 from tools.refusal import exit_code
-from tools.training.command import add_options, loop_options, prepare, worker_count
+from tools.training.command import add_options, loop_options, prepare, stream_seed, worker_count
 from tools.training.detector import CONFIGS, YoloV3
-from tools.training.detector_data import Scenes, load_scenes
+from tools.training.detector_data import Picture, Scenes, cut_out, load_scenes
 from tools.training.detector_task import (
     INPUT_SIZE,
     DetectorStream,
@@ -63,8 +65,21 @@ def training_scenes(options: argparse.Namespace) -> Scenes:
     if options.crops is None:
         return found
     pack = read_pack(options.crops, "reader")
-    extra = [pack.picture(i) for i, record in enumerate(pack.records) if record["split"] == "train"]
-    return Scenes(found.scenes, found.crops + extra)
+    cuts = (
+        whole_plate(pack.picture(i), r["box"], r["aspect"])
+        for i, r in enumerate(pack.records)
+        if r["split"] == "train"
+    )
+    return Scenes(found.scenes, found.crops + [cut for cut in cuts if cut.size])
+
+
+def whole_plate(picture: Picture, box: list[float], aspect: float) -> Picture:
+    """The plate in `box` of a packed picture, which has margins and may be squeezed, at its own `aspect`."""
+    cut = cut_out(picture, box)
+    if not cut.size:
+        return cut
+    size = (max(1, round(cut.shape[0] * aspect)), cut.shape[0])
+    return np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTask:
@@ -77,7 +92,7 @@ def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTas
         found = find_plates(model, model.config, [s.picture for s in scenes.scenes], INPUT_SIZE, device)
         scenes = replace(scenes, scenes=weighed(scenes.scenes, found, options.hard))
     calm_at_s = time.monotonic() + 60 * options.minutes * (1 - CALM_SHARE)
-    stream = DetectorStream(scenes, batch, options.seed, calm_at_s)
+    stream = DetectorStream(scenes, batch, stream_seed(options), calm_at_s)
     batches = stream_batches(stream, worker_count(options, device), cuda)
     return DetectorTask(model, batches, load_scenes(options.data, "val").scenes, device)
 

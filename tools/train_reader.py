@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tools.refusal import exit_code
-from tools.training.command import add_options, loop_options, prepare, worker_count
+from tools.training.command import add_options, loop_options, prepare, samples_done, stream_seed, worker_count
 from tools.training.data import (
     ReaderStream,
     Source,
@@ -61,6 +61,7 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     model.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     real = read_pack(options.data, "reader")
     share = options.synthetic_share if options.synthetic else 0.0
+    val = load_plates(real, ["val"])
     first = build_source(real, 1 - share, options.temperature)
     if options.hard:
         first = harder(first, model, device, options.hard)
@@ -68,9 +69,10 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     others = [build_source(pack, share / len(options.synthetic), 1.0) for pack in rendered]
     backgrounds = background_bank(first.plates, options.seed)
     batch = options.batch or (1024 if cuda else 128)
-    stream = ReaderStream([first, *others], backgrounds, batch, options.seed, options.gentle_samples)
+    gentle = max(0, options.gentle_samples - samples_done(options))
+    stream = ReaderStream([first, *others], backgrounds, batch, stream_seed(options), gentle)
     batches = stream_batches(stream, worker_count(options, device), cuda)
-    return ReaderTask(model, batches, load_plates(real, ["val"]), device, options.name, aligned_samples)
+    return ReaderTask(model, batches, val, device, options.name, aligned_samples)
 
 
 def build_model(options: argparse.Namespace) -> tuple[Reader, int]:
@@ -95,11 +97,9 @@ def build_source(pack: Pack, share: float, temperature: float) -> Source:
     """The training plates of `pack`.
 
     Raises:
-        TrainingError: the pack has none.
+        PackError: the pack has none.
     """
     plates = load_plates(pack, ["train"])
-    if not len(plates):
-        raise TrainingError("the pack holds no readable plate of the train split")
     return Source(plates, sampling_weights(plates.records, temperature), share)
 
 

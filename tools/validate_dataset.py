@@ -32,7 +32,7 @@ ERROR = "error"
 WARNING = "warning"
 SPLITS = frozenset({"train", "val", "test"})
 KINDS = frozenset({"scene", "crop", "design"})
-REQUIRED = ("image", "width", "height", "kind", "split", "plates")
+REQUIRED = {"image": str, "width": int, "height": int, "kind": str, "split": str, "plates": list}
 TEXT = re.compile(r"[A-Z0-9]+")
 EDGE_PX = 1.0
 QUAD_REACH_PX = 4.0
@@ -109,20 +109,36 @@ def validate(folder: Path) -> Findings:
 
 
 def _parse(file: Path, findings: Findings) -> Iterator[Entry]:
-    for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if not text.strip():
-            continue
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError as error:
-            findings.faults.append(Fault(ERROR, "bad-json", file, number, str(error)))
-            continue
-        missing = [key for key in REQUIRED if not isinstance(line, dict) or key not in line]
-        if missing:
-            message = f"keys missing: {', '.join(missing)}"
-            findings.faults.append(Fault(ERROR, "missing-key", file, number, message))
-        else:
-            yield Entry(file, number, line)
+    try:
+        texts = file.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        findings.faults.append(Fault(ERROR, "not-utf-8", file, 0, str(error)))
+        return
+    for number, text in enumerate(texts, 1):
+        if text.strip():
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError as error:
+                findings.faults.append(Fault(ERROR, "bad-json", file, number, str(error)))
+                continue
+            if fault := _unusable(line, file, number):
+                findings.faults.append(fault)
+            else:
+                yield Entry(file, number, line)
+
+
+def _unusable(line: Any, file: Path, number: int) -> Fault | None:
+    """What keeps a line from being looked at: keys that are missing or of another type."""
+    if not isinstance(line, dict):
+        return Fault(ERROR, "missing-key", file, number, f"keys missing: {', '.join(REQUIRED)}")
+    if missing := [key for key in REQUIRED if key not in line]:
+        return Fault(ERROR, "missing-key", file, number, f"keys missing: {', '.join(missing)}")
+    wrong = [key for key, kind in REQUIRED.items() if not isinstance(line[key], kind)]
+    if "plates" not in wrong and not all(isinstance(plate, dict) for plate in line["plates"]):
+        wrong.append("plates")
+    if wrong:
+        return Fault(ERROR, "bad-type", file, number, f"of the wrong type: {', '.join(wrong)}")
+    return None
 
 
 def _check_entry(entry: Entry, findings: Findings) -> Iterator[Fault]:
@@ -140,10 +156,10 @@ def _check_entry(entry: Entry, findings: Findings) -> Iterator[Fault]:
 def _check_picture(entry: Entry, findings: Findings) -> Iterator[Fault]:
     try:
         data = entry.picture.read_bytes()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         yield entry.fault(ERROR, "missing-picture", f"{entry.line['image']}: no such file")
         return
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    picture = _decoded(data)
     if picture is None:
         yield entry.fault(ERROR, "unreadable-picture", f"{entry.line['image']}: not a readable picture")
         return
@@ -152,6 +168,13 @@ def _check_picture(entry: Entry, findings: Findings) -> Iterator[Fault]:
     if said != (picture.shape[1], picture.shape[0]):
         real = f"{picture.shape[1]}x{picture.shape[0]}"
         yield entry.fault(ERROR, "wrong-size", f"labels say {said[0]}x{said[1]}, the picture is {real}")
+
+
+def _decoded(data: bytes) -> cv2.typing.MatLike | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:  # more pixels than OpenCV takes
+        return None
 
 
 def _check_plate(entry: Entry, index: int, plate: dict[str, Any]) -> Iterator[Fault]:
@@ -234,7 +257,7 @@ def _check_splits(findings: Findings) -> Iterator[Fault]:
     pictures: dict[object, list[Entry]] = defaultdict(list)
     for entry in findings.entries:
         for plate in entry.line["plates"]:
-            if plate.get("text"):
+            if isinstance(plate.get("text"), str) and plate["text"]:
                 texts[plate["text"]].append(entry)
         if entry.picture in findings.digests:
             pictures[findings.digests[entry.picture]].append(entry)
@@ -276,7 +299,8 @@ def _tile(entry: Entry, level: str | None) -> Picture:
     picture = np.asarray(cv2.imread(str(entry.picture)), np.uint8)
     for plate in entry.line["plates"]:
         if _is_numbers(plate.get("box"), 4):
-            x1, y1, x2, y2 = (round(value) for value in plate["box"])
+            beyond = np.tile(picture.shape[1::-1], 2)
+            x1, y1, x2, y2 = np.clip(plate["box"], -beyond, 2 * beyond).round().astype(int).tolist()
             thickness = max(1, max(picture.shape) // 240)
             cv2.rectangle(picture, (x1, y1), (x2, y2), (0, 255, 0), thickness)
     scale = TILE_PX / max(picture.shape[:2])

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.sources import probe
+from tools.refusal import ToolError, exit_code
 
 SETTLED = 0.25
 """Share of the run after which memory must be flat: engines and caches have filled by then."""
@@ -105,15 +106,22 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, watch, print; 1 if memory grew."""
-    options = parser().parse_args(arguments)
+def run(options: argparse.Namespace) -> int:
+    """Watch the run that `options` ask for and print what came of it; 1 if memory grew.
+
+    Raises:
+        SourceError: the clip cannot be played.
+        ToolError: the run failed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         frames = repeated(options.clip, options.frames, Path(folder))
         command = [sys.executable, "-m", "anpr_stream", "run", folder, "--format", "jsonl"]
         if options.config:
             command += ["-c", str(options.config)]
-        samples = list(watch(command, options.every_s))
+        try:
+            samples = list(watch(command, options.every_s))
+        except subprocess.CalledProcessError as error:
+            raise ToolError(f"the run ended with code {error.returncode}, as told above") from error
     if options.plot:
         plot(samples, options.plot)
     growth = growth_mib(samples)
@@ -121,6 +129,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{frames} frames in {samples[-1].second:.0f} s: at most {highest:.0f} MiB, {last:.0f} at the end")
     print(f"growth after the first {SETTLED:.0%}: {growth:+.1f} MiB (flat up to {ALLOWED_MIB:.0f})")
     return int(growth > ALLOWED_MIB)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, watch, print; 1 if memory grew, 2 after one line on what is wrong."""
+    options = parser().parse_args(arguments)
+    return exit_code("watch_memory", lambda: run(options))
 
 
 if __name__ == "__main__":

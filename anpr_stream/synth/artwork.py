@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from anpr_stream.synth.draw import Colour
 from anpr_stream.synth.faces import Artwork
-from anpr_stream.synth.pictures import read_picture
+from anpr_stream.synth.pictures import read_picture, read_records
 from anpr_stream.types import Image
 
 SIZE = (240, 120)
@@ -32,13 +31,9 @@ def load_artwork(folder: Path, split: str = "train") -> list[Artwork]:
 
 
 def _sheets(folder: Path, split: str) -> Iterator[Artwork]:
-    for line in (folder / "labels.jsonl").read_text("utf-8").splitlines():
-        record = json.loads(line)
-        if record["split"] == split:
-            picture = read_picture(folder / record["image"])
-            yield without_serial(
-                np.asarray(cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA), np.uint8)
-            )
+    for record in read_records(folder, split):
+        picture = read_picture(folder / record["image"])
+        yield without_serial(np.asarray(cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA), np.uint8))
 
 
 def without_serial(picture: Image) -> Artwork:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,12 +33,33 @@ def load_pictures(folder: Path, split: str = "train", empty: bool = False) -> li
         folder: the set, e.g. `negatives`.
         split: which part of it.
         empty: only pictures that are known to hold no plate.
+
+    Raises:
+        UsageError: labels or a picture cannot be read.
     """
-    records = map(json.loads, (folder / "labels.jsonl").read_text("utf-8").splitlines())
-    wanted = (
-        r for r in records if r["split"] == split and (not empty or (r["complete"] and not r["plates"]))
-    )
+    wanted = (r for r in read_records(folder, split) if not empty or _is_empty(r))
     return [read_picture(folder / r["image"]) for r in wanted]
+
+
+def _is_empty(record: dict[str, Any]) -> bool:
+    return bool(record.get("complete", True)) and not record.get("plates")
+
+
+def read_records(folder: Path, split: str) -> list[dict[str, Any]]:
+    """Read the lines of a set's `labels.jsonl` that are of one split.
+
+    Raises:
+        UsageError: a line is none of a picture.
+    """
+    labels = folder / "labels.jsonl"
+    try:
+        texts = [text for text in labels.read_text("utf-8-sig").split("\n") if text.strip()]
+        records = [dict(json.loads(text)) for text in texts]
+        return [record for record in records if record["split"] == split and record["image"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{labels}: no labels of pictures ({error}); tools.validate_dataset tells all"
+        ) from error
 
 
 def random_patches(rng: Rng, pictures: list[Image], count: int, size: tuple[int, int]) -> list[Image]:

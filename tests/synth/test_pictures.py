@@ -35,6 +35,16 @@ def test_empty_means_known_to_hold_no_plate(folder):
     assert shades(load_pictures(folder, empty=True)) == [0]
 
 
+def test_blank_lines_are_passed_over_and_what_is_no_label_is_named(folder):
+    labels = folder / "labels.jsonl"
+    labels.write_bytes(b"\xef\xbb\xbf" + labels.read_bytes() + b"\r\n\r\n")
+    assert shades(load_pictures(folder)) == [0, 10, 20]
+    labels.write_text('{"image": "0.png"}')
+    for load in (load_pictures, load_artwork):
+        with pytest.raises(UsageError, match=r"labels\.jsonl: no labels of pictures \('split'\)"):
+            load(folder)
+
+
 def test_artwork_never_takes_what_models_are_measured_on(folder):
     sheets = load_artwork(folder)
     assert len(sheets) == 3

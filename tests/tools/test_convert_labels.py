@@ -98,6 +98,54 @@ def test_a_bad_yolo_line_is_named(tmp_path, pictures):
         FORMATS["yolo"].read(tmp_path, pictures)
 
 
+@pytest.mark.parametrize("name", ["csv", "coco", "jsonl", "yolo", "voc"])
+def test_the_mark_and_line_ends_of_windows_are_taken(name, tmp_path, pictures):
+    target = tmp_path / FILES[name]
+    FORMATS[name].write(PICTURES, target)
+    for path in target.rglob("*") if target.is_dir() else [target]:
+        if path.is_file():
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert sum(len(picture.plates) for picture in FORMATS[name].read(target, pictures)) == 3
+
+
+@pytest.mark.parametrize("path", ["C:\\my cars\\a.jpg", "\\\\server\\cars\\a.jpg", "/home/me/a.jpg", "a.jpg"])
+def test_absolute_paths_of_other_machines_become_names(tmp_path, path):
+    row = f"image,width,height,x1,y1,x2,y2,text\n{path},9,9,1,2,3,4,\n"
+    (tmp_path / "a.csv").write_text(row)
+    assert [picture.image for picture in FORMATS["csv"].read(tmp_path / "a.csv", tmp_path)] == ["a.jpg"]
+
+
+def test_pictures_of_one_name_in_two_folders_stay_two(tmp_path):
+    for folder in ("day", "night"):
+        (tmp_path / folder).mkdir()
+        FORMATS["voc"].write([Labelled("a.jpg", 9, 9, ())], tmp_path / folder)
+    assert [p.image for p in FORMATS["voc"].read(tmp_path, tmp_path)] == ["day/a.jpg", "night/a.jpg"]
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_labels_that_would_overwrite_each_other_are_refused(name, tmp_path):
+    both = [Labelled("a.jpg", 9, 9, ()), Labelled("a.png", 9, 9, ())]
+    with pytest.raises(LabelError, match=r"a\.jpg and a\.png"):
+        FORMATS[name].write(both, tmp_path)
+
+
+def test_labels_in_another_code_and_of_no_size_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_bytes("image\nä.jpg".encode("latin-1"))
+    with pytest.raises(LabelError, match=r"a\.csv: not UTF-8"):
+        FORMATS["csv"].read(tmp_path / "a.csv", tmp_path)
+    with pytest.raises(LabelError, match=r"a\.jpg: its labels say 0x0 pixels"):
+        FORMATS["yolo"].write([Labelled("a.jpg", 0, 0, (Plate((1, 2, 3, 4)),))], tmp_path)
+
+
+def test_yolo_labels_without_their_picture_are_told(tmp_path, pictures):
+    (tmp_path / "classes.txt").write_text("plate\n")
+    (tmp_path / "b.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    assert len(FORMATS["yolo"].read(tmp_path, pictures)) == 3
+    (tmp_path / "gone.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(LabelError, match=r"1 files of labels without a picture .*first gone\.txt"):
+        FORMATS["yolo"].read(tmp_path, pictures)
+
+
 def test_pictures_get_the_same_split_every_time():
     names = [f"picture{i}.jpg" for i in range(2000)]
     splits = [convert_labels.split_of(name, 0.1, 0.2) for name in names]

@@ -35,3 +35,9 @@ def test_floats_are_halved_at_any_depth_and_counters_stay():
 def test_what_is_no_checkpoint_is_refused(tmp_path, capsys):
     assert shrink_checkpoint.main([str(tmp_path / "none.pt"), str(tmp_path / "small.pt")]) == 2
     assert "none.pt: no checkpoint" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path, capsys):
+    torch.save({"weights": {}}, tmp_path / "a.pt")
+    assert shrink_checkpoint.main([str(tmp_path / "a.pt"), str(tmp_path / "no" / "b.pt")]) == 2
+    assert "b.pt cannot be written" in capsys.readouterr().err

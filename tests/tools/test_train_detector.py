@@ -1,17 +1,19 @@
 """A real, tiny training from pictures on disk to a checkpoint."""
 
 import csv
+import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from tests.tools.street import write_streets
-from tools import train_detector
+from tests.tools.street import label, write_streets
+from tools import pack_data, train_detector
 from tools.training import detector_task
 from tools.training.detector import CONFIGS, CPU, DetectorConfig, YoloV3
 from tools.training.detector_augment import Augmenter, Recipe
-from tools.training.detector_data import DataError, Scenes, load_scenes
+from tools.training.detector_data import DataError, Scenes, load_scenes, read_labels
 from tools.training.detector_task import DetectorStream, collate, find_plates, letterboxed, truth_of
 from tools.training.hard_scenes import weighed
 
@@ -77,6 +79,50 @@ def test_an_unreadable_picture_is_named(tmp_path):
     (data / "streets" / "images" / "s0.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"s0\.png: not a readable picture"):
         load_scenes(data, "train")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"{no json", "Expecting property name"),
+        (b'{"image": "a.png"}', "width: Field required"),
+        (json.dumps(label("a.png", "dev")).encode(), "split: Input should be 'train', 'val' or 'test'"),
+        (
+            json.dumps(label("a.png", "val")).replace("78.0", "30.0").encode(),
+            r"plates\.0\.box: .* has no area",
+        ),
+        (b'{"image": "\xe4.png"}', "not UTF-8 "),
+    ],
+)
+def test_labels_that_cannot_be_used_are_named_with_their_line(tmp_path, text, reason):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "labels.jsonl").write_bytes(b'\xef\xbb\xbf{"video": "clip.mp4"}\r\n\r\n' + text)
+    with pytest.raises(DataError, match=rf"labels\.jsonl(:3)?: .*{reason}"):
+        list(read_labels(tmp_path))
+
+
+def test_a_single_picture_without_a_plate_in_it_is_left_out(tmp_path):
+    data = write_streets(tmp_path)
+    outside = {"box": [300, 300, 340, 320]}
+    lines = [label("images/c0.png", "train", kind="crop", plates=plates) for plates in ([], [outside])]
+    (data / "crops" / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert load_scenes(data, "train", crops=True).crops == []
+
+
+def test_plates_of_a_readers_pack_are_pasted_without_their_margins_in_their_own_shape(tmp_path):
+    data = write_streets(tmp_path / "data")
+    wide = np.full((300, 1200, 3), 30, np.uint8)
+    wide[100:200, 300:900] = 220
+    assert cv2.imwrite(str(data / "crops" / "images" / "c0.png"), wide)
+    line = label("images/c0.png", "train", kind="scene", width=1200, height=300)
+    line["plates"][0]["box"] = [300, 100, 900, 200]
+    (data / "crops" / "labels.jsonl").write_text(json.dumps(line) + "\n")
+    pack_data.main(["reader", str(data), str(tmp_path / "r.pack")])
+    pack_data.main(["detector", str(data), str(tmp_path / "d.pack")])
+    given = ["--data", str(tmp_path / "d.pack"), "--crops", str(tmp_path / "r.pack"), "--minutes", "0"]
+    crops = train_detector.training_scenes(train_detector.parser().parse_args(given)).crops
+    assert [crop.shape[1] / crop.shape[0] for crop in crops] == pytest.approx([6, 3, 3, 3, 3], rel=0.04)
+    assert crops[0].min() > 150
 
 
 def test_corners_are_given_relative_to_the_box(tmp_path):

@@ -11,10 +11,11 @@ import torch
 
 from anpr_stream.inference.metadata import read_contract
 from anpr_stream.inference.models import find_model
-from tests.tools.street import write_streets
+from tests.tools.street import label, write_set, write_streets
 from tools import evaluate, export, pack_data, train_reader
+from tools.training.detector_data import load_scenes
 from tools.training.onnx_files import answers, session
-from tools.training.packs import read_pack, write_pack
+from tools.training.packs import encode, read_pack, write_pack
 from tools.training.reader import SIZES, ReaderSize
 from tools.training.reader_task import MARGIN
 
@@ -74,13 +75,39 @@ def test_a_detector_pack_keeps_scenes_and_their_boxes(trained, tmp_path):
     assert pack.picture(0).shape == (96, 128, 3)
 
 
+def test_what_cannot_be_packed_ends_in_one_line(tmp_path, capsys):
+    assert pack_data.main(["reader", str(tmp_path), str(tmp_path / "r.pack")]) == 2
+    assert "no */labels.jsonl in it" in capsys.readouterr().err
+    data = write_streets(tmp_path / "data")
+    (data / "streets" / "images" / "s0.png").unlink()
+    assert pack_data.main(["reader", str(data), str(tmp_path / "r.pack")]) == 2
+    assert "s0.png: not a readable picture" in capsys.readouterr().err
+
+
+def test_labels_that_do_not_say_so_count_as_complete_in_packs_and_folders_alike(tmp_path):
+    line = label("images/a.png", "train")
+    del line["complete"]
+    write_set(tmp_path / "set", [line])
+    pack_data.main(["detector", str(tmp_path), str(tmp_path / "d.pack")])
+    for data in (tmp_path, tmp_path / "d.pack"):
+        assert load_scenes(data, "train").scenes[0].complete
+
+
 def test_countries_can_be_left_out_of_a_pack(trained, tmp_path):
     whole, part = tmp_path / "whole.pack", tmp_path / "part.pack"
     pack_data.main(["detector", str(trained / "data"), str(whole)])
-    pack_data.main(["detector", str(trained / "data"), str(part), "--leave-out", "fr", "tw"])
+    pack_data.main(["detector", str(trained / "data"), str(part), "--leave-out", "tw"])
     assert {record["country"] for record in read_pack(whole, "detector").records} == {"tw"}
     assert all(not record["plates"] for record in read_pack(part, "detector").records)
     assert len(read_pack(part, "detector")) == 2
+
+
+def test_a_country_to_leave_out_that_is_not_there_and_a_limit_not_kept_are_told(trained, tmp_path, capsys):
+    arguments = ["detector", str(trained / "data"), str(tmp_path / "d.pack")]
+    assert pack_data.main([*arguments, "--leave-out", "TW"]) == 2
+    assert "no plate of TW to leave out; there are tw" in capsys.readouterr().err
+    assert pack_data.main([*arguments, "--limit-mb", "0.001"]) == 0
+    assert "larger than --limit-mb 0.001" in capsys.readouterr().err
 
 
 def test_a_plate_counts_for_its_own_country_and_else_for_its_pictures():
@@ -107,6 +134,17 @@ def test_a_training_saves_its_figures_and_goes_on(trained, monkeypatch):
     assert after["progress"]["samples"] > before["progress"]["samples"]
 
 
+def test_a_resumed_training_draws_other_samples_than_those_it_has_seen(trained, monkeypatch):
+    monkeypatch.setitem(SIZES, "tiny", TINY)
+
+    def first_batch(*more):
+        options = train_reader.parser().parse_args(arguments(trained, "--gentle-samples", "1", *more))
+        return next(train_reader.build_task(options, torch.device("cpu")).batches()).pictures
+
+    assert torch.equal(first_batch(), first_batch())
+    assert not torch.equal(first_batch(), first_batch("--resume", str(trained / "run" / "last.pt")))
+
+
 def test_a_wider_network_goes_on_with_what_the_narrow_one_misread(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(SIZES, "tiny", replace(TINY, dense=12, gru=12))
     grown = arguments(trained, "--pretrained", str(trained / "run" / "last.pt"), "--hard", "4")
@@ -126,11 +164,37 @@ def test_another_network_to_start_from_is_refused_in_one_line(trained, tmp_path,
     assert "last.pt: its network does not fit into the one to train: " in capsys.readouterr().err
 
 
-def test_a_pack_without_a_plate_to_train_on_ends_in_one_line(tmp_path, capsys, monkeypatch):
+def test_a_checkpoint_of_another_kind_is_refused_in_one_line(trained, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(SIZES, "tiny", TINY)
-    write_pack(tmp_path / "reader.pack", "reader", [])
+    torch.save({"weights": {}, "description": {"kind": "detector"}}, tmp_path / "d.pt")
+    assert train_reader.main(arguments(trained, "--resume", str(tmp_path / "d.pt"))) == 2
+    assert "d.pt: no checkpoint of a reader, but of kind 'detector'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["train", "val"])
+def test_a_pack_without_a_split_ends_in_one_line_before_the_training(
+    trained, tmp_path, capsys, monkeypatch, missing
+):
+    monkeypatch.setitem(SIZES, "tiny", TINY)
+    pack = read_pack(trained / "reader.pack", "reader")
+    items = [(r, encode(pack.picture(i), 90)) for i, r in enumerate(pack.records) if r["split"] != missing]
+    write_pack(tmp_path / "reader.pack", "reader", items)
+    said = f"the pack holds no readable plate of the {missing} split\n"
     assert train_reader.main(arguments(tmp_path)) == 2
-    assert capsys.readouterr().err == "train_reader: the pack holds no readable plate of the train split\n"
+    assert capsys.readouterr().err == f"train_reader: {said}"
+    assert (
+        export.main(
+            [
+                str(trained / "run" / "last.pt"),
+                "--data",
+                str(tmp_path / "reader.pack"),
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 2
+    )
+    assert capsys.readouterr().err == f"export: {said}"
 
 
 def test_the_exported_network_says_what_it_is(exported):
@@ -168,6 +232,31 @@ def test_int8_is_symmetric_and_leaves_the_gru_alone(exported):
     weights = [onnx.numpy_helper.to_array(i) for i in graph.initializer if i.name.endswith("_quantized")]
     assert 60 < max(int(np.abs(weight.astype(int)).max()) for weight in weights) <= 64
     assert session(exported.with_suffix(".int8.onnx")).get_inputs()[0].name == "images"
+
+
+def test_an_export_that_fails_leaves_the_files_that_were_there(
+    exported, trained, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "tiny.onnx").write_bytes(b"the good one")
+    monkeypatch.setattr("tools.training.onnx_files.PARITY", -1.0)
+    fixed = ["--data", str(trained / "reader.pack"), "--out", str(tmp_path)]
+    assert export.main([str(trained / "run" / "last.pt"), *fixed]) == 2
+    assert "PyTorch says" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
+    assert (tmp_path / "tiny.onnx").read_bytes() == b"the good one"
+
+
+def test_a_network_in_int8_is_not_quantised_again(exported, trained, tmp_path, capsys):
+    whole = str(exported.with_suffix(".int8.onnx"))
+    assert export.main([whole, "--data", str(trained / "reader.pack"), "--out", str(tmp_path)]) == 2
+    assert "in INT8 already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["reading", "scenes"])
+def test_a_split_without_plates_is_no_result(tmp_path, capsys, what):
+    write_set(tmp_path / "set", [label("images/a.png", "train")])
+    assert evaluate.main([what, "--data", str(tmp_path), "--split", "test"]) == 2
+    assert "of this split" in capsys.readouterr().err
 
 
 def test_an_unknown_checkpoint_is_refused_by_name(tmp_path, capsys):

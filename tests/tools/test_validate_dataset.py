@@ -1,10 +1,13 @@
 import json
+import struct
+import zlib
 
 import cv2
 import pytest
 
 from tests.tools.street import label, write_set, write_streets
 from tools import validate_dataset
+from tools.training.detector_data import DataError, load_scenes
 from tools.validate_dataset import COLUMNS, ERROR, TILE_PX, WARNING, contact_sheet, validate
 
 GOOD = [20.0, 20.0, 60.0, 36.0]
@@ -50,6 +53,49 @@ def test_a_sound_folder_has_no_fault(tmp_path):
 )
 def test_each_kind_of_fault_is_found_alone(tmp_path, changes, level, slug):
     assert faults(tmp_path, **changes) == {(level, slug)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug"),
+    [
+        ({"plates": None}, "bad-type"),
+        ({"plates": [5]}, "bad-type"),
+        ({"width": "128"}, "bad-type"),
+        ({"split": ["train"]}, "bad-type"),
+        ({"plates": plates({"text": ["A"]})}, "bad-text"),
+        ({"plates": plates({"box": [20, 20, 1e12, 1e12]})}, "box-outside"),
+    ],
+)
+def test_labels_of_the_wrong_type_are_faults_and_fit_on_the_sheet(tmp_path, changes, slug):
+    assert faults(tmp_path, **changes) == {(ERROR, slug)}
+    assert contact_sheet(validate(tmp_path), 4).shape == (TILE_PX, COLUMNS * TILE_PX, 3)
+
+
+def huge_png():
+    """A PNG that says it has more pixels than OpenCV takes."""
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0" * 9)),
+    )
+    chunks = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_a_picture_that_is_too_large_is_unreadable(tmp_path):
+    folder = write_set(tmp_path / "set", [label("images/p0.png", "train")])
+    (folder / "images" / "p0.png").write_bytes(huge_png())
+    assert "unreadable-picture" in {fault.slug for fault in validate(tmp_path).faults}
+    with pytest.raises(DataError, match="not a readable picture"):
+        load_scenes(tmp_path, "train")
+
+
+def test_a_file_that_is_not_utf_8_is_told_and_a_mark_before_it_taken(tmp_path):
+    folder = write_set(tmp_path / "set", [label("images/p0.png", "train")])
+    labels = folder / "labels.jsonl"
+    labels.write_bytes(b"\xef\xbb\xbf" + labels.read_bytes())
+    assert validate(tmp_path).errors == 0
+    labels.write_bytes(b'{"image": "\xe4"}')
+    assert "not-utf-8" in {fault.slug for fault in validate(tmp_path).faults}
 
 
 def test_a_box_may_touch_the_edge(tmp_path):

@@ -45,3 +45,8 @@ def test_a_whole_run_is_watched(tmp_path: Path, capsys: pytest.CaptureFixture[st
     main([str(clip), "--frames", "60", "--config", str(settings), "--plot", str(tmp_path / "m.png")])
     assert "60 frames in " in capsys.readouterr().out
     assert (tmp_path / "m.png").stat().st_size > 1000
+
+
+def test_a_clip_that_cannot_be_played_is_told_in_one_line(tmp_path, capsys):
+    assert main([str(tmp_path / "no.mp4")]) == 2
+    assert capsys.readouterr().err.startswith("watch_memory: ")

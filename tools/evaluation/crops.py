@@ -24,6 +24,7 @@ from anpr_stream.vision.contract import CharactersContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
 from tools.evaluation.reading import ReadingReport, ReadPlate, confusions, report
 from tools.pack_data import Labelled, labelled_pictures
+from tools.training.detector_data import DataError
 from tools.write_picture import write_picture
 
 BATCH = 16
@@ -150,7 +151,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Iterator[str]:
-    """Read, yield the report's lines and write what else was asked for."""
+    """Read, yield the report's lines and write what else was asked for.
+
+    Raises:
+        DataError: no plate to read was found.
+    """
     inference = InferenceSettings(backend=options.backend, precision=options.precision, threads=1)
     with tempfile.TemporaryDirectory() as folder:
         network = load_network(options.model, inference, Path(folder) / "engines.json")
@@ -159,6 +164,8 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     reader = build_reader(network, settings)
     plates, pictures = read_crops(reader, labelled_crops(options.data, options.split or ["val"]))
     network.backend.close()
+    if not plates:
+        raise DataError(f"{options.data}: no plate of this split whose text is known")
     figures = report(plates)
     yield f"{network.engine} {network.precision}"
     yield from figures.lines()

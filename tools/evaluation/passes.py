@@ -7,17 +7,19 @@ looks share the plate's own dirt, font and light, so their errors are as alike a
 
 from __future__ import annotations
 
-import json
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from anpr_stream.types import Box, Crop, Detection, Frame, Image, PixelFormat, Planes
 from anpr_stream.vision.crops import cut_crop
+from tools.training.detector_data import read_labels, read_picture
 
 _SURROUNDINGS = 0.6
 """Share of the plate's size kept around it, for margins and jitter."""
@@ -36,27 +38,27 @@ class LabelledPlate:
 
 
 def labelled_plates(data: Path, split: str, limit: int, seed: int = 1) -> Iterator[LabelledPlate]:
-    """Yield plates with a hand-read text, at most `limit` of each set, chosen by the seed."""
+    """Yield plates with a hand-read text, at most `limit` of each set, chosen by the seed.
+
+    Raises:
+        DataError: labels or a picture cannot be used.
+    """
     rng = np.random.default_rng(seed)
-    for labels in sorted(data.glob("*/labels.jsonl")):
-        entries = [
-            entry for line in labels.read_text().splitlines() for entry in _plates(json.loads(line), split)
-        ]
+    sets: dict[Path, list[tuple[str, Box, str]]] = defaultdict(list)
+    for folder, line in read_labels(data):
+        sets[folder] += _plates(line, split)
+    for folder, entries in sets.items():
         for index in rng.permutation(len(entries))[:limit]:
             image, box, text = entries[index]
-            picture = cv2.imread(str(labels.parent / image))
-            if picture is not None:
-                yield LabelledPlate(np.asarray(picture, np.uint8), box, text)
+            yield LabelledPlate(read_picture(folder / image), box, text)
 
 
-def _plates(line: dict[str, object], split: str) -> Iterator[tuple[str, Box, str]]:
-    plates = line.get("plates", [])
-    assert isinstance(plates, list)
-    for plate in plates:
+def _plates(line: dict[str, Any], split: str) -> Iterator[tuple[str, Box, str]]:
+    for plate in line["plates"]:
         is_read = plate.get("text") and plate.get("label") != "machine"
         if line["split"] == split and line["kind"] != "design" and is_read:
             x1, y1, x2, y2 = map(float, plate["box"])
-            yield str(line["image"]), (x1, y1, x2, y2), str(plate["text"])
+            yield line["image"], (x1, y1, x2, y2), plate["text"]
 
 
 def make_pass(plate: LabelledPlate, looks: int, rng: np.random.Generator) -> list[Crop]:

@@ -111,11 +111,11 @@ def distance(truth: str, text: str) -> int:
 
 
 def confusions(plates: Iterable[ReadPlate]) -> npt.NDArray[np.int64]:
-    """(36, 36) counts over `ALPHABET`: true character by read character."""
+    """(36, 36) counts over `ALPHABET`: true character by read character; others than these do not count."""
     counts = np.zeros((len(ALPHABET), len(ALPHABET)), np.int64)
     for plate in plates:
         for true, read in aligned(plate.truth, plate.text):
-            if true and read:
+            if true and read and true in ALPHABET:
                 counts[ALPHABET.index(true), ALPHABET.index(read)] += 1
     return counts
 

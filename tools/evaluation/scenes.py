@@ -24,6 +24,7 @@ from anpr_stream.types import Box, FloatArray
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import pairwise_iou
 from tools.pack_data import Labelled, labelled_pictures
+from tools.training.detector_data import DataError
 
 MIN_IOU = 0.5
 """Overlap from which on a plate counts as found."""
@@ -77,7 +78,7 @@ def judge(labelled: Labelled, plates: Sequence[PicturePlate], seconds: float) ->
             text = plates[int(row.argmax())].read.text if overlap >= LEAST_IOU else ""
             results.append(_plate(truth, text, bool(overlap >= MIN_IOU), labelled.country(truth)))
     hits = overlaps.max(axis=0) >= 0.1 if len(truths) else np.zeros(len(plates), bool)
-    extra = int((~hits).sum()) if labelled.line.get("complete") else 0
+    extra = int((~hits).sum()) if labelled.line.get("complete", True) else 0
     known = {alike(truth["text"]) for truth in truths if truth.get("text")}
     is_first_right = bool(plates) and alike(plates[0].read.text) in known
     return PictureResult(tuple(results), extra, is_first_right, seconds)
@@ -149,9 +150,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> list[str]:
-    """Read all photos and return the report's lines."""
+    """Read all photos and return the report's lines.
+
+    Raises:
+        DataError: no photo was found.
+    """
     settings = for_pictures(load_settings(options.config) if options.config else Settings())
     with load_networks(settings) as networks:
         pictures = photos(options.data, options.split or ["val"], options.kind)
         results = list(read_all(pictures, networks, settings))
+        if not results:
+            raise DataError(f"{options.data}: no {options.kind} of this split")
         return [networks.signature.backend, *lines(results)]

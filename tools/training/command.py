@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 
-from tools.training.loop import LoopOptions, pick_device
+from tools.training.loop import LoopOptions, load_checkpoint, pick_device
 
 
 def add_options(
@@ -63,6 +64,22 @@ def prepare(options: argparse.Namespace) -> torch.device:
     if options.threads:
         torch.set_num_threads(options.threads)
     return pick_device(options.device)
+
+
+def samples_done(options: argparse.Namespace) -> int:
+    """Samples that the training to be resumed has seen, 0 for a new one.
+
+    Raises:
+        TrainingError: the file is no checkpoint.
+    """
+    state = load_checkpoint(options.resume) if options.resume else {}
+    return int(state.get("progress", {}).get("samples", 0))
+
+
+def stream_seed(options: argparse.Namespace) -> int:
+    """Seed of the samples: a resumed training draws others than those it has seen already."""
+    done = samples_done(options)
+    return int(np.random.SeedSequence([options.seed, done]).generate_state(1)[0]) if done else options.seed
 
 
 def worker_count(options: argparse.Namespace, device: torch.device) -> int:

@@ -24,10 +24,12 @@ class Curves:
         """Add one row; columns may differ from row to row."""
         self._rows.append(row)
         names = list(dict.fromkeys(name for row in self._rows for name in row))
-        with self._csv.open("w", newline="") as file:
+        part = self._csv.with_suffix(".part")
+        with part.open("w", newline="") as file:
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(self._rows)
+        part.replace(self._csv)
         draw(self._rows, self._plot)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from tools.training.augment import GENTLE, INPUT_SIZE, UNIT, Augmenter, Plate, Strength, plain_crop
-from tools.training.packs import Pack, Record
+from tools.training.packs import Pack, PackError, Record
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CODES = {character: index + 1 for index, character in enumerate(ALPHABET)}
@@ -75,8 +75,14 @@ def readable(record: Record) -> bool:
 
 
 def load_plates(pack: Pack, splits: Sequence[str], some: int | None = None) -> Plates:
-    """Decode the readable plates of `splits`: all, or `some` of them drawn at random, always the same."""
+    """Decode the readable plates of `splits`: all, or `some` of them drawn at random, always the same.
+
+    Raises:
+        PackError: there is none.
+    """
     chosen = [i for i, record in enumerate(pack.records) if record["split"] in splits and readable(record)]
+    if not chosen:
+        raise PackError(f"the pack holds no readable plate of the {' or '.join(splits)} split")
     if some is not None:
         chosen = [chosen[i] for i in np.random.default_rng(0).permutation(len(chosen))[:some]]
     width, height = STORED_SIZE

@@ -6,17 +6,23 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from tools.refusal import ToolError
 from tools.training.packs import read_pack
 
 Picture = NDArray[np.uint8]
 Array = NDArray[np.float32]
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Point = tuple[Number, Number]
+Box = tuple[Number, Number, Number, Number]
+Side = Annotated[int, Field(strict=True, gt=0)]
 
 LONG_SIDE_PX = 640
 
@@ -52,20 +58,72 @@ class Scenes:
 Item = tuple[Picture, str, dict[str, Any]]
 
 
+def _with_area(box: Box) -> Box:
+    if box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(f"box {list(box)} has no area")
+    return box
+
+
+class _Plate(BaseModel):
+    """What any use of a plate's labels rests on."""
+
+    box: Annotated[Box, AfterValidator(_with_area)]
+    quad: tuple[Point, Point, Point, Point] | None = None
+    text: str | None = None
+
+
+class _Line(BaseModel):
+    """What any use of a picture's labels rests on."""
+
+    image: str
+    width: Side
+    height: Side
+    kind: Literal["scene", "crop", "design"]
+    split: Literal["train", "val", "test"]
+    plates: list[_Plate]
+
+
 def read_labels(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every line of every `*/labels.jsonl` under `folder`, with the folder of its set, in a fixed order.
+    """Every line of every `*/labels.jsonl` under `folder` that tells of a picture (not of a clip), with the
+    folder of its set, in a fixed order.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or one that cannot be used.
     """
     files = sorted(folder.glob("*/labels.jsonl"))
     if not files:
         raise DataError(f"{folder}: no */labels.jsonl in it")
     for labels in files:
-        with labels.open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.strip():
-                    yield labels.parent, json.loads(line)
+        for line in _read_lines(labels):
+            if "video" not in line:
+                yield labels.parent, line
+
+
+def _read_lines(labels: Path) -> Iterator[dict[str, Any]]:
+    try:
+        texts = labels.read_text("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{labels}: not UTF-8 ({error})") from error
+    for number, text in enumerate(texts, 1):
+        if text.strip():
+            yield _parsed(text, f"{labels}:{number}")
+
+
+def _parsed(text: str, place: str) -> dict[str, Any]:
+    try:
+        line: dict[str, Any] = json.loads(text)
+        if not (isinstance(line, dict) and "video" in line):
+            _Line.model_validate(line)
+    except ValueError as error:
+        raise DataError(f"{place}: {_reason(error)}; tools.validate_dataset tells all") from error
+    return line
+
+
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def load_scenes(data: Path, split: str, crops: bool = False) -> Scenes:
@@ -80,7 +138,8 @@ def load_scenes(data: Path, split: str, crops: bool = False) -> Scenes:
     plates: list[Picture] = []
     for picture, name, line in _items(data, split, crops):
         if line["kind"] == "crop":
-            plates.append(_cut(picture, line["plates"][0]["box"]))
+            cuts = (cut_out(picture, plate["box"]) for plate in line["plates"])
+            plates += [cut for cut in cuts if cut.size]
         else:
             scenes.append(make_scene(picture, name, line))
     if not scenes:
@@ -107,7 +166,10 @@ def read_picture(path: Path) -> Picture:
     Raises:
         DataError: the file is missing or no picture.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:  # more pixels than OpenCV takes
+        picture = None
     if picture is None:
         raise DataError(f"{path}: not a readable picture")
     return np.asarray(picture, dtype=np.uint8)
@@ -127,6 +189,7 @@ def make_scene(picture: Picture, name: str, line: dict[str, Any]) -> Scene:
     return Scene(picture, boxes, quads, line.get("complete", True), name, line.get("country") or "")
 
 
-def _cut(picture: Picture, box: list[float]) -> Picture:
+def cut_out(picture: Picture, box: list[float]) -> Picture:
+    """What of `picture` lies in `box`, x1 y1 x2 y2 in its pixels; without a pixel where that is nothing."""
     x1, y1, x2, y2 = (max(round(value), 0) for value in box)
     return np.ascontiguousarray(picture[y1:y2, x1:x2])

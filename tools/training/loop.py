@@ -8,9 +8,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from types import FrameType
 from typing import Any, Protocol
 
@@ -89,7 +89,12 @@ def pick_device(name: str) -> torch.device:
     """
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise TrainingError(f"--device {name}: PyTorch finds no CUDA device; use --device cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise TrainingError(f"--device {name}: PyTorch has no such device here; use cpu or cuda") from error
+    return device
 
 
 def cpu_has_bf16() -> bool:
@@ -152,12 +157,30 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+    except Exception as error:  # torch raises what its unpickler stumbles over
         first = str(error).partition("\n")[0]
         raise TrainingError(f"{path}: no checkpoint ({first})") from error
     if not isinstance(state, dict) or "weights" not in state:
         raise TrainingError(f"{path}: no checkpoint of a training: it has no weights")
     return state
+
+
+def save_checkpoint(state: dict[str, Any], target: Path) -> None:
+    """Write `state` to `target`, whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written there.
+    """
+    part = target.with_suffix(".part")
+    try:
+        torch.save(state, part)
+        os.replace(part, target)
+    except (OSError, RuntimeError) as error:  # RuntimeError is what torch makes of a full disk
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{target} cannot be written: is there a folder, and room on the disk?"
+        ) from error
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
@@ -287,5 +310,4 @@ class Loop:
     def _save(self, name: str, state: dict[str, Any]) -> None:
         target = self.options.out / name
         whole = {**state, "progress": vars(self.progress), "description": self.task.describe()}
-        torch.save(whole, target.with_suffix(".part"))
-        os.replace(target.with_suffix(".part"), target)
+        save_checkpoint(whole, target)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tools.training.data import ALPHABET, Batch, Plates, plain_batch
-from tools.training.loop import SCORE, Metrics, load_checkpoint, load_weights
+from tools.training.loop import SCORE, Metrics, TrainingError, load_checkpoint, load_weights
 from tools.training.losses import reader_loss
 from tools.training.packs import Record
 from tools.training.reader import Reader, build_reader, describe
@@ -72,6 +72,9 @@ def open_reader(path: Path) -> tuple[Reader, dict[str, Any]]:
         TrainingError: it is no checkpoint of a reader.
     """
     state = load_checkpoint(path)
+    kind = state.get("description", {}).get("kind")
+    if kind != "reader":
+        raise TrainingError(f"{path}: no checkpoint of a reader, but of kind {kind!r}")
     reader = build_reader(state["description"]["network"])
     load_weights(reader, state.get("ema", state["weights"]), path)
     return reader, state

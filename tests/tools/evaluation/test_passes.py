@@ -23,13 +23,13 @@ def data(tmp_path: Path) -> Path:
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), picture())
     plate = {"box": BOX, "text": "AB1234"}
+    head = {"image": "a.png", "width": 240, "height": 120, "kind": "scene", "split": "val"}
     lines = [
-        {"image": "a.png", "kind": "scene", "split": "val", "plates": [plate, {**plate, "text": None}]},
-        {"image": "a.png", "kind": "scene", "split": "val", "plates": [{**plate, "label": "machine"}]},
-        {"image": "a.png", "kind": "scene", "split": "test", "plates": [plate]},
-        {"image": "a.png", "kind": "design", "split": "val", "plates": [plate]},
-        {"image": "gone.png", "kind": "crop", "split": "val", "plates": [plate]},
-        {"image": "a.png", "split": "val"},
+        {**head, "plates": [plate, {**plate, "text": None}]},
+        {**head, "plates": [{**plate, "label": "machine"}]},
+        {**head, "split": "test", "plates": [plate]},
+        {**head, "kind": "design", "plates": [plate]},
+        {"video": "a.mp4", "visits": []},
     ]
     (folder / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return tmp_path

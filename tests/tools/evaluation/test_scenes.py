@@ -95,5 +95,6 @@ def test_pictures_go_through_search_and_reading(
     options = ["--data", str(tmp_path / "data"), "--config", str(settings)]
     assert main(["scenes", *options, "--kind", kind]) == 0
     assert "1 found 100.0 %  read 100.0 %" in capsys.readouterr().out
-    assert main(["scenes", *options, "--kind", "crop" if kind == "scene" else "scene"]) == 0
-    assert "0 photos, 0 plates with a text" in capsys.readouterr().out
+    other = "crop" if kind == "scene" else "scene"
+    assert main(["scenes", *options, "--kind", other]) == 2
+    assert f"no {other} of this split" in capsys.readouterr().err

@@ -107,7 +107,12 @@ def test_the_best_is_kept_and_patience_ends(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"nothing", "no checkpoint"), (None, "no checkpoint"), ({"a": 1}, "no weights")],
+    [
+        (b"nothing", "no checkpoint"),
+        (b"hello\n", "no checkpoint"),
+        (None, "no checkpoint"),
+        ({"a": 1}, "no weights"),
+    ],
 )
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content, words):
     path = tmp_path / "x.pt"
@@ -117,6 +122,15 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content, words):
         path.write_bytes(content)
     with pytest.raises(TrainingError, match=f"x.pt.*{words}"):
         load_checkpoint(path)
+
+
+def test_a_full_disk_ends_it_in_one_line_and_leaves_what_was_saved(tmp_path):
+    run(Fitting(batches=20), tmp_path)
+    saved = (tmp_path / "last.pt").read_bytes()
+    (tmp_path / "last.part").symlink_to("/dev/full")
+    with pytest.raises(TrainingError, match=r"last\.pt cannot be written: .* room on the disk"):
+        run(Fitting(batches=20), tmp_path)
+    assert (tmp_path / "last.pt").read_bytes() == saved
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -157,6 +171,8 @@ def test_the_mean_follows_young_and_steadies_later():
 
 def test_a_device_that_is_not_there_is_refused():
     assert pick_device("cpu").type == "cpu"
+    with pytest.raises(TrainingError, match="--device gpu"):
+        pick_device("gpu")
     if not torch.cuda.is_available():
         with pytest.raises(TrainingError, match="no CUDA device"):
             pick_device("cuda")
