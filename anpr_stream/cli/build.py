@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from anpr_stream.config.models import DetectorSettings
 from anpr_stream.inference.models import ModelFile, find_model
 from anpr_stream.inference.tensorrt import build_ahead
 from anpr_stream.perception.closer import SIZE
 from anpr_stream.vision.contract import DetectorContract
+from anpr_stream.vision.letterbox import input_size
 
 DEFAULT_NETWORKS = ["detector-cpu", "reader-cpu"]
 
@@ -63,7 +65,7 @@ def build(
     """Build TensorRT plans beforehand.
 
     They go into the cache, and their paths are printed. Every start builds what is missing by itself; this
-    does it for pictures of 16:9, the detector's closer looks, the default precision and the default batch: a
+    does it for pictures of 16:9, the detector's coarse and closer looks, the default precision and batch: a
     start finds the plans whose precision and batch are its own.
     Exit code 69 if TensorRT or a GPU is missing, or a network cannot be built.
     """
@@ -78,7 +80,8 @@ def build(
 
 
 def _sizes(file: ModelFile) -> Iterator[tuple[int, int]]:
-    """(height, width) of the inputs that a start wants: a detector also looks closer."""
+    """(height, width) of the inputs that a start wants: a detector also looks coarsely, and closer."""
     yield file.contract.height, file.contract.width
     if isinstance(file.contract, DetectorContract):
-        yield SIZE[1], SIZE[0]
+        for width, height in (input_size(16, 9, DetectorSettings().coarse_px), SIZE):
+            yield height, width

@@ -48,6 +48,11 @@ class DetectorSettings(Section):
     """Longer side of the network's input; the shorter one follows the frame's aspect. Larger finds farther
     plates and costs its square in time; smaller misses plates below about 10 input pixels in height."""
 
+    coarse_px: int = Field(default=256, ge=0, le=2048)
+    """Longer side of a second, coarse look's input where it is smaller than the first one's: plates too large
+    for that are seen whole in this. Larger costs more time, smaller takes more things for plates; 0 leaves
+    the look out, for cameras whose plates are all small."""
+
     threshold: float = Field(default=0.1, gt=0, lt=1)
     """Lowest confidence that is reported. The tracker wants weak plates too: they continue a track, and only
     its own `strong_confidence` starts one. Too high loses tracks in glare, too low ties them to noise."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -17,7 +18,7 @@ from anpr_stream.vision.crops import box_quad
 from anpr_stream.vision.geometry import clip_box, is_convex_clockwise
 from anpr_stream.vision.letterbox import STRIDE_PX, Letterbox, fit, input_size, pad
 from anpr_stream.vision.planes import small_bgr
-from anpr_stream.vision.yolo import RawPlates, decode, join_parts, suppress
+from anpr_stream.vision.yolo import RawPlates, decode, join_parts, merge, suppress
 
 PICTURE_STEP_PX = 128
 """The shorter side of single pictures' inputs is a multiple of this: a folder has pictures of all shapes."""
@@ -46,7 +47,8 @@ class YoloDetector:
         Raises:
             BackendError: the engine failed.
         """
-        return self._detect(frames, self._settings.input_px, STRIDE_PX)
+        settings = self._settings
+        return self._detect(frames, _looks(settings.input_px, settings.coarse_px), STRIDE_PX)
 
     def search(self, frame: Frame, settings: PictureSettings | None = None) -> Iterator[list[Detection]]:
         """Search a single picture ever harder: falling thresholds, then the same in larger inputs.
@@ -58,8 +60,10 @@ class YoloDetector:
             BackendError: the engine failed.
         """
         settings = settings or PictureSettings()
+        coarse_px = self._settings.coarse_px
         for input_px in _inputs(frame, settings):
-            (plates,) = self._detect([frame], input_px, PICTURE_STEP_PX)
+            (plates,) = self._detect([frame], _looks(input_px, coarse_px), PICTURE_STEP_PX)
+            coarse_px = 0
             higher = float("inf")
             for threshold in sorted(settings.thresholds, reverse=True):
                 step = [plate for plate in plates if threshold <= plate.confidence < higher]
@@ -77,41 +81,49 @@ class YoloDetector:
             outputs = run_parts(
                 self._backend, [frame], [box_quad(window.part)], (window.height, window.width)
             )
-            return self._found(outputs, [frame], [window])[0]
+            return self._detections(self._found(outputs, [window])[0], frame)
 
-    def _detect(self, frames: Sequence[Frame], longest_px: int, step_px: int) -> list[list[Detection]]:
-        """Run frames of equal input size together."""
+    def _detect(
+        self, frames: Sequence[Frame], inputs_px: Sequence[int], step_px: int
+    ) -> list[list[Detection]]:
+        """Look at each frame in several inputs."""
+        looks = [self._look(frames, longest_px, step_px) for longest_px in inputs_px]
+        most = self._settings.max_iou, self._settings.max_inside
+        return [
+            self._detections(merge(plates, *most), frame)
+            for frame, *plates in zip(frames, *looks, strict=True)
+        ]
+
+    def _look(self, frames: Sequence[Frame], longest_px: int, step_px: int) -> list[RawPlates]:
+        """Run frames of equal input size together; plates in pixels of their frames."""
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, frame in enumerate(frames):
             groups[input_size(frame.width, frame.height, longest_px, step_px)].append(index)
-        found: list[list[Detection]] = [[] for _ in frames]
+        found: dict[int, RawPlates] = {}
         for (width, height), indices in groups.items():
             batch = [frames[index] for index in indices]
             boxes = [fit(frame.width, frame.height, width, height) for frame in batch]
             with self._lock:
-                plates = self._run(batch, boxes)
-            for index, some in zip(indices, plates, strict=True):
-                found[index] = some
-        return found
+                found |= zip(indices, self._run(batch, boxes), strict=True)
+        return [found[index] for index in range(len(frames))]
 
-    def _run(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> list[list[Detection]]:
+    def _run(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> list[RawPlates]:
         """Find the plates of frames whose input has one size."""
         if self._frame_backend is not None:
             places = [(box.left, box.top, box.inner_width, box.inner_height) for box in boxes]
             outputs = self._frame_backend.run_frames(frames, places, (boxes[0].height, boxes[0].width))
         else:
             outputs = self._backend.run(self._fill(frames, boxes))
-        return self._found(outputs, frames, boxes)
+        return self._found(outputs, boxes)
 
-    def _found(
-        self, outputs: dict[str, FloatArray], frames: Sequence[Frame], boxes: Sequence[Letterbox]
-    ) -> list[list[Detection]]:
+    def _found(self, outputs: dict[str, FloatArray], boxes: Sequence[Letterbox]) -> list[RawPlates]:
+        """Decode a batch; plates in pixels of their frames."""
         settings = self._settings
         plates = decode([outputs[head] for head in self._contract.heads], self._contract, settings.threshold)
         plates = join_parts(suppress(plates, settings.max_iou, settings.max_inside))
         return [
-            self._detections(plates.take(np.flatnonzero(plates.batch == index)), frame, box)
-            for index, (frame, box) in enumerate(zip(frames, boxes, strict=True))
+            _in_frame(plates.take(np.flatnonzero(plates.batch == index)), box)
+            for index, box in enumerate(boxes)
         ]
 
     def _fill(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> FloatArray:
@@ -126,18 +138,31 @@ class YoloDetector:
             pad(small_bgr(frame.search_planes, box.inner_width, box.inner_height), box, out)
         return batch[: len(frames)]
 
-    def _detections(self, plates: RawPlates, frame: Frame, box: Letterbox) -> list[Detection]:
-        """Turn one frame's plates into pixels of the frame; too low ones go."""
-        edges = box.to_frame(plates.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-        corners = None if plates.corners is None else box.to_frame(plates.corners).tolist()
+    def _detections(self, plates: RawPlates, frame: Frame) -> list[Detection]:
+        """Clip one frame's plates to it; too low ones go."""
+        corners = None if plates.corners is None else plates.corners.tolist()
         found = []
-        for index, (edge, score) in enumerate(zip(edges.tolist(), plates.scores.tolist(), strict=True)):
+        for index, (edge, score) in enumerate(
+            zip(plates.boxes.tolist(), plates.scores.tolist(), strict=True)
+        ):
             clipped = clip_box(_box(edge), frame.width, frame.height)
             height = clipped[3] - clipped[1]
             if height > 0 and height >= self._settings.min_height_px and clipped[2] > clipped[0]:
                 quad = None if corners is None else _quad(corners[index])
                 found.append(Detection(clipped, score, quad))
         return found
+
+
+def _looks(input_px: int, coarse_px: int) -> tuple[int, ...]:
+    """Inputs to look at a frame in: a coarse one that is no smaller shows nothing new."""
+    return (input_px, coarse_px) if 0 < coarse_px < input_px else (input_px,)
+
+
+def _in_frame(plates: RawPlates, box: Letterbox) -> RawPlates:
+    """Turn plates in pixels of an input into pixels of the frame."""
+    edges = box.to_frame(plates.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+    corners = None if plates.corners is None else box.to_frame(plates.corners)
+    return replace(plates, boxes=edges, corners=corners)
 
 
 def _inputs(frame: Frame, settings: PictureSettings) -> Iterator[int]:

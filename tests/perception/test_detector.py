@@ -12,6 +12,7 @@ from tests.networks import ANCHORS, FakeBackend
 CONTRACT = DetectorContract(
     "d", "1", "images", 640, 384, (8, 16, 32), tuple(tuple(map(tuple, head)) for head in ANCHORS), True
 )
+FINE = DetectorSettings(coarse_px=0)
 CORNERS = (-0.5, -0.5, 0.5, -0.5, 0.5, 0.5, -0.5, 0.5)
 CROSSED = (0.5, -0.5, -0.5, -0.5, 0.5, 0.5, -0.5, 0.5)
 
@@ -26,13 +27,14 @@ def heads(images, plates, corners=CORNERS):
     count, _, height, width = images.shape
     arrays = {f"head{s}": np.full((count, 39, height // s, width // s), -9, np.float32) for s in (8, 16, 32)}
     for picture, x, y, objectness in plates:
-        arrays["head8"][picture, :13, y, x] = (0, 0, 0, 0, objectness, *corners)
+        if picture < count:
+            arrays["head8"][picture, :13, y, x] = (0, 0, 0, 0, objectness, *corners)
     return arrays
 
 
 def detector(*plates, corners=CORNERS, **settings):
     backend = FakeBackend(lambda images: heads(images, plates, corners))
-    return YoloDetector(backend, CONTRACT, DetectorSettings(**settings)), backend
+    return YoloDetector(backend, CONTRACT, FINE.model_copy(update=settings)), backend
 
 
 def test_it_is_a_plate_detector():
@@ -147,7 +149,7 @@ class FrameTaker(FakeBackend):
 
 def test_engines_that_take_frames_get_frames_and_places():
     backend = FrameTaker(lambda images: heads(images, [(0, 20, 10, 3.0)]))
-    found = YoloDetector(backend, CONTRACT).detect([frame(), frame(704, 576)])
+    found = YoloDetector(backend, CONTRACT, FINE).detect([frame(), frame(704, 576)])
     assert backend.asked == []
     assert backend.placements == {(384, 640): [(0, 12, 640, 360)], (544, 640): [(0, 10, 640, 524)]}
     scale = 640 / 704
@@ -177,7 +179,7 @@ def test_the_larger_input_costs_nothing_where_the_first_step_is_enough():
 
 def test_a_plate_that_only_the_larger_input_shows():
     seen_only_large = FakeBackend(lambda i: heads(i, [(0, 20, 10, 0.0)] if i.shape[3] > 384 else []))
-    ((plate,),) = YoloDetector(seen_only_large, CONTRACT).search(frame())
+    ((plate,),) = YoloDetector(seen_only_large, CONTRACT, FINE).search(frame())
     assert plate.box[0] == pytest.approx((20.5 * 8 - 6) * 1280 / 768, abs=1)
 
 
@@ -204,6 +206,51 @@ def test_the_larger_input_can_be_left_out():
 
 WINDOW = Letterbox(256, 192, 2.0, 0, 0, 256, 192, x=400.0, y=300.0)
 """400..528 by 300..396 of the frame."""
+
+
+def two_looks(fine=(), coarse=(), **settings):
+    """A detector that finds other plates in the large input than in the coarse one."""
+    backend = FakeBackend(lambda images: heads(images, fine if images.shape[-1] == 640 else coarse))
+    return YoloDetector(backend, CONTRACT, DetectorSettings(**settings)), backend
+
+
+def test_a_plate_that_only_the_coarse_look_shows():
+    plates, backend = two_looks(coarse=[(0, 8, 5, 2.0)])
+    (plate,) = plates.detect([frame()])[0]
+    centre_x, centre_y = 8.5 * 8 * 5, (5.5 * 8 - 8) * 5
+    assert np.allclose(plate.box, (centre_x - 30, centre_y - 15, centre_x + 30, centre_y + 15))
+    assert [images.shape[2:] for images in backend.asked] == [(384, 640), (160, 256)]
+
+
+def test_a_plate_of_both_looks_is_told_once_as_sure_as_the_surer_one_and_between_their_boxes():
+    looks = {"fine": [(0, 10, 3, 1.0)], "coarse": [(0, 9, 3, 3.0)]}
+    (fine,), (coarse,) = (
+        two_looks(**{name: plates}, coarse_px=576)[0].detect([frame()])[0] for name, plates in looks.items()
+    )
+    (plate,) = two_looks(**looks, coarse_px=576)[0].detect([frame()])[0]
+    weights = fine.confidence, coarse.confidence
+    assert plate.confidence == coarse.confidence
+    assert np.allclose(plate.box, np.average([fine.box, coarse.box], axis=0, weights=weights))
+    assert np.allclose(plate.quad, np.average([fine.quad, coarse.quad], axis=0, weights=weights))
+
+
+def test_both_looks_of_a_batch_stay_with_their_frames():
+    # A tall frame between two wide ones: frames of one size run together, apart from the others.
+    frames = [frame(), frame(720, 1280), frame()]
+    plates, _ = two_looks([(1, 40, 10, 3.0)], [(1, 20, 10, 2.0)])
+    assert [len(found) for found in plates.detect(frames)] == [0, 0, 2]
+
+
+def test_a_coarse_look_that_is_no_coarser_is_left_out():
+    plates, backend = two_looks(input_px=256)
+    plates.detect([frame()])
+    assert len(backend.asked) == 1
+
+
+def test_a_picture_is_looked_at_coarsely_once():
+    plates, backend = two_looks()
+    assert list(plates.search(frame())) == []
+    assert [images.shape[-1] for images in backend.asked] == [384, 256, 768]
 
 
 def test_a_part_of_a_frame_fills_the_input():

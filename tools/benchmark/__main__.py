@@ -23,6 +23,7 @@ from anpr_stream.errors import AnprError
 from anpr_stream.inference import processor
 from anpr_stream.inference.models import shipped_models
 from anpr_stream.pipeline.networks import load_networks
+from anpr_stream.vision.letterbox import input_size
 from tools.benchmark.clip import write_clip
 from tools.benchmark.live import live_cost
 from tools.benchmark.machine import Rate, matrix_rate
@@ -30,6 +31,8 @@ from tools.benchmark.networks import NetworkTiming, default_timing, network_timi
 from tools.benchmark.stages import ClipCost, clip_cost
 
 PARTS = ("machine", "networks", "yardstick", "clip", "live")
+WIDE = (1920, 1080)
+"""Of the pictures for which networks are timed, in pixels."""
 RATES_HZ = {"default": None, "every frame": 1000.0}
 
 
@@ -122,13 +125,18 @@ class _Measure:
         return found
 
     def yardstick(self) -> dict[str, Any]:
-        """Detector and one crop read, as they run by default, against the yardstick; one thread each."""
+        """Both looks and one crop read, as they run by default, against the yardstick; one thread each."""
         from tools.benchmark.reference import reference_timing
 
         reference = reference_timing(self._folder, self._budget_s)
-        looks = max(1, len(ReaderSettings().margins))
-        pictures = {DetectorSettings().model: 1, ReaderSettings().model: looks}
-        costs = {name: default_timing(name, count, self._budget_s) for name, count in pictures.items()}
+        finding, reading = DetectorSettings(), ReaderSettings()
+        coarse = input_size(*WIDE, finding.coarse_px)
+        margins = max(1, len(reading.margins))
+        costs = {
+            finding.model: default_timing(finding.model, self._budget_s),
+            f"{finding.model} coarse": default_timing(finding.model, self._budget_s, size=coarse),
+            reading.model: default_timing(reading.model, self._budget_s, margins),
+        }
         share = sum(cost.cpu_ms for cost in costs.values()) / reference.cpu_ms
         shown = ", ".join(f"{name} {cost.cpu_ms:.2f} ms" for name, cost in costs.items())
         say(f"\nyardstick {reference.cpu_ms:.1f} ms processor time; {shown}: {share:.2f} of it")

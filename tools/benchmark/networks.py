@@ -18,7 +18,7 @@ from tools.benchmark.machine import ENGINES, Rate
 from tools.benchmark.timing import Timing, timed
 from tools.benchmark.work import count_flop
 
-DETECTOR_SIZES = ((640, 384), (416, 256), (320, 192))
+DETECTOR_SIZES = ((640, 384), (384, 224), (256, 160))
 """Inputs (width, height) of a detector: for 16:9 pictures."""
 BATCHES = (1, 4)
 """Crops or characters at once."""
@@ -76,15 +76,18 @@ def _engines(precision: str) -> Iterable[str]:
     return ("openvino",) if precision == "bf16" else ENGINES
 
 
-def default_timing(name: str, pictures: int, budget_s: float) -> Timing:
-    """Time a batch at a network's first size on the engine that would be chosen, on one thread.
+def default_timing(
+    name: str, budget_s: float, pictures: int = 1, size: tuple[int, int] | None = None
+) -> Timing:
+    """Time a batch on the engine that would be chosen, on one thread; `size` is (width, height).
 
     Raises:
         ModelError: it is not shipped.
         BackendError: no engine runs it.
     """
     loaded = load_network(name, InferenceSettings(threads=1))
-    shape = (pictures, *shapes_of(loaded.model)[0][1:])
+    width, height = size or (loaded.model.contract.width, loaded.model.contract.height)
+    shape = (pictures, 3, height, width)
     images = np.random.default_rng(0).random(shape, np.float32)
     timing = timed(lambda: loaded.backend.run(images), budget_s)
     loaded.backend.close()

@@ -83,7 +83,7 @@ def judge(detector: YoloDetector, labelled: Iterator[Labelled], input_px: int) -
 
 
 def load_detector(
-    model: str, backend: str, precision: str, input_px: int
+    model: str, backend: str, precision: str, input_px: int, coarse_px: int
 ) -> tuple[LoadedNetwork, YoloDetector]:
     """A detector that reports even the weakest plates.
 
@@ -97,7 +97,7 @@ def load_detector(
     contract = network.model.contract
     if not isinstance(contract, DetectorContract):
         raise ModelError(f"{model}: this is no detector: name one with --model")
-    settings = DetectorSettings(input_px=input_px, threshold=WEAKEST, min_height_px=0)
+    settings = DetectorSettings(input_px=input_px, coarse_px=coarse_px, threshold=WEAKEST, min_height_px=0)
     return network, YoloDetector(network.backend, contract, settings)
 
 
@@ -146,6 +146,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--input-px", type=int, default=640, help="longer side of the network's input")
+    parser.add_argument(
+        "--coarse-px", type=int, default=DetectorSettings().coarse_px, help="of the second look's; 0: none"
+    )
     parser.add_argument("--threshold", type=float, help="default: lowest with 1 false plate in 50 negatives")
     parser.add_argument("--sheet", type=Path, help="picture of the scenes with errors")
 
@@ -156,7 +159,9 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     Raises:
         DataError: no scene was found.
     """
-    network, detector = load_detector(options.model, options.backend, options.precision, options.input_px)
+    network, detector = load_detector(
+        options.model, options.backend, options.precision, options.input_px, options.coarse_px
+    )
     judged = judge(detector, scenes(options.data, options.split or ["val"], options.set), options.input_px)
     network.backend.close()
     if not judged:

@@ -46,7 +46,7 @@ def test_no_detections_are_arrays_too():
 
 def test_the_shipped_detector_answers_for_every_scene(tmp_path):
     data = write_streets(tmp_path)
-    network, detector = load_detector("detector-cpu", "onnxruntime", "fp32", 320)
+    network, detector = load_detector("detector-cpu", "onnxruntime", "fp32", 320, 0)
     results = judge(detector, scenes(data, ["train", "val"], []), 320)
     network.backend.close()
     assert len(results) == 8
