@@ -23,7 +23,7 @@ from anpr_stream.vision.yolo import RawPlates, decode, join_parts, merge, suppre
 PICTURE_STEP_PX = 128
 """The shorter side of single pictures' inputs is a multiple of this: a folder has pictures of all shapes."""
 
-KEPT_INPUTS = 4
+KEPT_INPUTS = 6
 """Sizes whose input memory is kept between batches."""
 
 

@@ -92,6 +92,8 @@ def suppress(plates: RawPlates, max_iou: float, max_inside: float) -> RawPlates:
         max_inside: a plate goes that shares more than this part of the smaller box with a better one:
             two scales that see one plate, one of them only half of it.
     """
+    if len(plates.scores) < 2:
+        return plates
     order = np.argsort(-plates.scores, kind="stable")[:MAX_PLATES]
     plates = plates.take(order)
     shared = intersections(plates.boxes, plates.boxes)
@@ -118,9 +120,10 @@ def merge(looks: Sequence[RawPlates], max_iou: float, max_inside: float) -> RawP
         max_iou: see `suppress`.
         max_inside: likewise.
     """
-    if len(looks) == 1:
-        return looks[0]
-    seen = _together(looks)
+    some = [look for look in looks if len(look.scores)]
+    if len(some) < 2:  # most frames show no plate
+        return (some or looks)[0]
+    seen = _together(some)
     kept = suppress(seen, max_iou, max_inside)
     weights = np.where(iou(kept.boxes, seen.boxes) > SAME_PLATE_IOU, seen.scores, np.float32(0))
     weights /= weights.sum(1, keepdims=True)
