@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.label_formats import FORMATS, Labelled, jsonl_line, lost
-from tools.refusal import exit_code
+from tools.options import share
+from tools.refusal import ToolError, exit_code
 
 
 def split_of(image: str, val_share: float, test_share: float) -> str:
@@ -41,7 +42,10 @@ def convert(options: argparse.Namespace) -> list[str]:
 
     Raises:
         LabelError, OSError: the source cannot be read or the target not written.
+        ToolError: the shares of the splits are more than all.
     """
+    if options.val + options.test > 1:
+        raise ToolError("--val and --test together are more than all pictures: 1 is all of them")
     source, target = FORMATS[options.source_format], FORMATS[options.target_format]
     pictures = source.read(options.source, options.pictures or options.source)
     plates = sum(len(picture.plates) for picture in pictures)
@@ -66,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--pictures", type=Path, help="folder of the pictures (yolo); default: beside the labels"
     )
-    made.add_argument("--val", type=float, default=0.1, help="share of pictures for validation (jsonl)")
-    made.add_argument("--test", type=float, default=0.1, help="share of pictures for the final test (jsonl)")
+    made.add_argument("--val", type=share, default=0.1, help="share of pictures for validation (jsonl)")
+    made.add_argument("--test", type=share, default=0.1, help="share of pictures for the final test (jsonl)")
     made.add_argument("--country", help="ISO 3166-1 alpha-2 in lower case (jsonl)")
     made.add_argument("--note", default="", help="where the pictures come from (jsonl)")
     made.add_argument(

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 
+from tools.options import real
 from tools.refusal import exit_code
 from tools.training.command import add_options, loop_options, prepare, stream_seed, worker_count
 from tools.training.detector import CONFIGS, YoloV3
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--hard",
-        type=float,
+        type=real(),
         default=0.0,
         help="with --pretrained: draw scenes with plates it misses or makes up to 1 + HARD times as often",
     )

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from anpr_stream.vision.geometry import iou
 from tools.label_formats import PICTURE_SUFFIXES
+from tools.options import whole
 from tools.refusal import exit_code
 from tools.write_picture import write_picture
 
@@ -341,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.validate_dataset", description=__doc__)
     parser.add_argument("data", type=Path, help="folder of sets, each with labels.jsonl")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here")
-    parser.add_argument("--count", type=int, default=60, help="pictures on the sheet")
+    parser.add_argument("--count", type=whole(1), default=60, help="pictures on the sheet")
     options = parser.parse_args(arguments)
     return exit_code("validate_dataset", lambda: run(options))
 
