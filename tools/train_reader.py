@@ -16,6 +16,7 @@ from tools.training.data import (
     ReaderStream,
     Source,
     background_bank,
+    left_out,
     load_plates,
     sampling_weights,
     stream_batches,
@@ -61,6 +62,8 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     model.to(device)
     model.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     real = read_pack(options.data, "reader")
+    if told := left_out(real):
+        print(told)
     share = options.synthetic_share if options.synthetic else 0.0
     val = load_plates(real, ["val"])
     first = build_source(real, 1 - share, options.temperature)

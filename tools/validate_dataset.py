@@ -27,6 +27,7 @@ from anpr_stream.vision.geometry import iou
 from tools.label_formats import PICTURE_SUFFIXES
 from tools.options import whole
 from tools.refusal import exit_code
+from tools.training.packs import MAX_LENGTH
 from tools.write_picture import write_picture
 
 ERROR = "error"
@@ -227,6 +228,9 @@ def _check_quad(entry: Entry, where: str, quad: object, box: list[float]) -> Ite
 def _check_text(entry: Entry, where: str, text: object) -> Iterator[Fault]:
     if text is not None and (not isinstance(text, str) or not TEXT.fullmatch(text)):
         yield entry.fault(ERROR, "bad-text", f"{where}: text {text!r}: use A-Z and 0-9 only, or null")
+    elif text is not None and len(text) > MAX_LENGTH:
+        said = f"text {text!r} has over {MAX_LENGTH} characters: a reader's training leaves it out"
+        yield entry.fault(WARNING, "long-text", f"{where}: {said}")
 
 
 def _check_overlaps(entry: Entry) -> Iterator[Fault]:

@@ -48,6 +48,7 @@ def test_a_sound_folder_has_no_fault(tmp_path):
         ({"plates": plates({"quad": [[20, 20], [90, 20], [90, 36], [20, 36]]})}, ERROR, "quad-outside"),
         ({"plates": plates({"text": "AB-12"})}, ERROR, "bad-text"),
         ({"plates": plates({"text": ""})}, ERROR, "bad-text"),
+        ({"plates": plates({"text": "A" * 13})}, WARNING, "long-text"),
         ({"plates": plates({}, {"box": [21, 20, 61, 36]})}, WARNING, "same-plate-twice"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from tools.options import positive, real, whole
-from tools.training.loop import LoopOptions, load_checkpoint, pick_device
+from tools.training.loop import LoopOptions, TrainingError, load_checkpoint, pick_device
 
 
 def add_options(
@@ -57,14 +57,24 @@ def prepare(options: argparse.Namespace) -> torch.device:
     """Set seed and threads as `options` say and return their device.
 
     Raises:
-        TrainingError: there is no such device here.
+        TrainingError: there is no such device here, or the options do not go together.
     """
+    _check(options)
     torch.manual_seed(options.seed)
     # A worker forked after OpenCV has begun threads of its own would wait for them for ever.
     cv2.setNumThreads(1)
     if options.threads:
         torch.set_num_threads(options.threads)
     return pick_device(options.device)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what would be lost or mean nothing."""
+    if getattr(options, "hard", 0) and not (options.pretrained or options.resume):
+        raise TrainingError("--hard weighs by a trained network: name one with --pretrained or --resume")
+    there = [options.out / name for name in ("last.pt", "best.pt") if (options.out / name).exists()]
+    if there and not options.resume:
+        raise TrainingError(f"{there[0]} is there already: go on with --resume, or name another --out")
 
 
 def samples_done(options: argparse.Namespace) -> int:
