@@ -33,6 +33,8 @@ from tools.write_picture import write_picture
 ERROR = "error"
 WARNING = "warning"
 SPLITS = frozenset({"train", "val", "test"})
+UNSEEN_BY = {"val": ("train",), "test": ("train", "val")}
+"""What a split shares with these it does not judge: it was trained on, or chosen by."""
 KINDS = frozenset({"scene", "crop", "design"})
 REQUIRED = {"image": str, "width": int, "height": int, "kind": str, "split": str, "plates": list}
 TEXT = re.compile(r"[A-Z0-9]+")
@@ -258,29 +260,30 @@ def _check_set(file: Path, entries: Sequence[Entry]) -> Iterator[Fault]:
 
 def _check_splits(findings: Findings) -> Iterator[Fault]:
     """What must not be in two splits: a text, a picture; and every split must have pictures."""
-    texts: dict[object, list[Entry]] = defaultdict(list)
-    pictures: dict[object, list[Entry]] = defaultdict(list)
+    texts: dict[str, list[Entry]] = defaultdict(list)
+    pictures: dict[bytes, list[Entry]] = defaultdict(list)
     for entry in findings.entries:
         for plate in entry.line["plates"]:
             if isinstance(plate.get("text"), str) and plate["text"]:
                 texts[plate["text"]].append(entry)
         if entry.picture in findings.digests:
             pictures[findings.digests[entry.picture]].append(entry)
-    yield from _leaks(texts, WARNING, "text-leaks", "a plate of this line")
-    yield from _leaks(pictures, ERROR, "picture-leaks", "the picture of this line")
+    named = [(f"text {text}", entries) for text, entries in texts.items()]
+    yield from _leaks(named, WARNING, "text-leaks")
+    yield from _leaks([("this picture", entries) for entries in pictures.values()], ERROR, "picture-leaks")
     used = {entry.line["split"] for entry in findings.entries}
     for split in sorted(SPLITS - used) if findings.entries else ():
         first = findings.entries[0]
         yield Fault(WARNING, "empty-split", first.file.parent.parent, 0, f"no picture in the split '{split}'")
 
 
-def _leaks(groups: dict[object, list[Entry]], level: str, slug: str, what: str) -> Iterator[Fault]:
-    for entries in groups.values():
-        trained = [entry for entry in entries if entry.line["split"] == "train"]
+def _leaks(groups: Sequence[tuple[str, list[Entry]]], level: str, slug: str) -> Iterator[Fault]:
+    for what, entries in groups:
         for entry in entries:
-            if trained and entry.line["split"] in ("val", "test"):
-                place = f"{trained[0].file}:{trained[0].number}"
-                yield entry.fault(level, slug, f"{what} is also in train: {place}")
+            unseen_by = UNSEEN_BY.get(entry.line["split"], ())
+            for other in [other for other in entries if other.line["split"] in unseen_by][:1]:
+                place = f"{other.file}:{other.number}"
+                yield entry.fault(level, slug, f"{what} is also in {other.line['split']}: {place}")
 
 
 def contact_sheet(findings: Findings, count: int, seed: int = 0) -> Picture:
