@@ -272,9 +272,8 @@ def _halved(picture: Picture, matrix: Array) -> tuple[Picture, Array]:
 def _between_centres(matrix: Array) -> Array:
     """`matrix` between the middles of pixels, from which OpenCV counts, instead of their edges, from which
     boxes count."""
-    moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5
-    return moved
+    shift = matrix[:, :2].sum(1, keepdims=True) / 2 - 0.5
+    return np.asarray(np.concatenate([matrix[:, :2], matrix[:, 2:] + shift], 1), np.float32)
 
 
 def warp_plates(scene: Scene, matrix: Array) -> tuple[Array, Array]:
