@@ -25,6 +25,7 @@ from anpr_stream.tracking.calibration import Calibration, FusionFeatures, fit_ca
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.types import Crop, Read
 from tools.evaluation.passes import labelled_plates, make_pass, most_frequent
+from tools.options import whole
 from tools.refusal import ToolError, exit_code
 
 LOOKS = (1, 2, 3, 5, 8)
@@ -127,8 +128,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="tools.calibrate_fusion", description=__doc__)
     made.add_argument("--data", type=Path, required=True, help="folder with a labels.jsonl per set")
     made.add_argument("--reader", default="reader-cpu", help="a network's name or ONNX file")
-    made.add_argument("--limit", type=int, default=100, help="plates of each set")
-    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--limit", type=whole(1), default=100, help="plates of each set")
+    made.add_argument("--seed", type=whole(), default=1)
     made.add_argument("--out", type=Path, help="folder to write to; nothing is written without it")
     return made
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tools.options import plot as plot_file
+from tools.options import whole
 from tools.refusal import exit_code
 from tools.training.detector_data import DataError, read_labels
 
@@ -109,12 +111,14 @@ def by_head(anchors: FloatArray) -> list[list[list[float]]]:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools.kmeans_anchors", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of sets, each with labels.jsonl")
-    parser.add_argument("--split", default="train")
-    parser.add_argument("--count", type=int, default=9, help="number of anchors, three heads share them")
-    parser.add_argument("--width", type=int, default=640, help="input width in pixels")
-    parser.add_argument("--height", type=int, default=384, help="input height in pixels")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--plot", type=Path, help="write a scatter plot here")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="train")
+    parser.add_argument(
+        "--count", type=whole(HEADS), default=9, help="number of anchors, three heads share them"
+    )
+    parser.add_argument("--width", type=whole(1), default=640, help="input width in pixels")
+    parser.add_argument("--height", type=whole(1), default=384, help="input height in pixels")
+    parser.add_argument("--seed", type=whole(), default=0)
+    parser.add_argument("--plot", type=plot_file, help="write a scatter plot here")
     return parser.parse_args(arguments)
 
 

@@ -5,21 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 import xml.etree.ElementTree as ElementTree
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Annotated, Any
 
-from tools.refusal import ToolError
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from tools.refusal import ToolError, first_fault
 from tools.training.detector_data import read_picture
 
-Box = tuple[float, float, float, float]
-Quad = tuple[tuple[float, float], ...]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Box = tuple[Number, Number, Number, Number]
+Quad = tuple[tuple[Number, Number], ...]
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 CLASS_NAME = "plate"
+MORE = "more"
+"""What a format keeps that holds all that our own labels tell."""
+
 COLUMNS = ("image", "width", "height", "x1", "y1", "x2", "y2", "text")
 
 
@@ -27,24 +35,33 @@ class LabelError(ToolError):
     """Labels that cannot be read; the message names file and place."""
 
 
-@dataclass(frozen=True)
+STRICT = ConfigDict(strict=True)
+"""Values of another type raise ValidationError, which is a ValueError."""
+
+
+@pydantic_dataclass(frozen=True, config=STRICT)
 class Plate:
     """One plate. `box`: x1 y1 x2 y2 in pixels; `quad`: four corners clockwise from its top left, or None;
-    `text`: None where unknown."""
+    `text`: None where unknown; `name`: of its class where the format has classes; `more`: what else our own
+    labels tell."""
 
     box: Box
     text: str | None = None
     quad: Quad | None = None
+    name: str = field(default="", compare=False)
+    more: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=STRICT)
 class Labelled:
-    """One picture with all its plates; `image` is its path relative to the folder of pictures."""
+    """One picture with all its plates; `image` is its path relative to the folder of pictures, `more` what
+    else our own labels tell."""
 
     image: str
     width: int
     height: int
     plates: tuple[Plate, ...]
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,14 +73,21 @@ class Format:
     keeps: frozenset[str]
 
 
-def lost(pictures: Iterable[Labelled], keeps: frozenset[str]) -> dict[str, int]:
+def lost(pictures: Sequence[Labelled], keeps: frozenset[str]) -> dict[str, int]:
     """What of `pictures` a format that `keeps` only so much would drop, counted by kind."""
     plates = [plate for picture in pictures for plate in picture.plates]
     counts = {
         "text": sum(plate.text is not None for plate in plates),
         "quad": sum(plate.quad is not None for plate in plates),
     }
+    if MORE not in keeps:
+        known = [picture.more for picture in pictures] + [plate.more for plate in plates]
+        counts |= Counter(key for more in known for key, value in more.items() if value not in (None, ""))
     return {kind: count for kind, count in counts.items() if count and kind not in keeps}
+
+
+def _fault(error: Exception) -> str:
+    return first_fault(error) if isinstance(error, ValidationError) else repr(error)
 
 
 def _number(value: float) -> float:
@@ -105,13 +129,15 @@ def _voc_picture(path: Path, folder: str) -> Labelled:
         width, height = (int(_voc_text(root, f"size/{side}")) for side in ("width", "height"))
         plates = tuple(_voc_plate(found) for found in root.iter("object"))
         return Labelled(_relative(_voc_text(root, "filename"), folder), width, height, plates)
+    except ValidationError as error:
+        raise LabelError(f"{path}: {first_fault(error)}") from error
     except (ElementTree.ParseError, ValueError, LabelError) as error:
         raise LabelError(f"{path}: {error}") from error
 
 
 def _voc_plate(found: ElementTree.Element) -> Plate:
     x1, y1, x2, y2 = (float(_voc_text(found, f"bndbox/{key}")) for key in ("xmin", "ymin", "xmax", "ymax"))
-    return Plate((x1, y1, x2, y2), found.findtext("text") or None)
+    return Plate((x1, y1, x2, y2), found.findtext("text") or None, name=found.findtext("name") or "")
 
 
 def _voc_text(element: ElementTree.Element, path: str) -> str:
@@ -147,7 +173,7 @@ def _voc_numbers(parent: ElementTree.Element, name: str, numbers: dict[str, Any]
 
 
 def read_yolo(source: Path, pictures: Path) -> list[Labelled]:
-    """One text file a picture, `class cx cy w h` a plate in shares of the picture; any class is a plate.
+    """One text file a picture, `class cx cy w h` a plate in shares of the picture.
 
     Pictures without a text file have no plates, as YOLO's trainings take it.
     """
@@ -178,16 +204,13 @@ def _yolo_picture(path: Path, source: Path, pictures: Path) -> Labelled:
         if not line.strip():
             continue
         try:
-            _, cx, cy, w, h = (float(value) for value in line.split())
+            name, *shares = line.split()
+            cx, cy, w, h = (float(value) for value in shares)
+            x1, y1 = (cx - w / 2) * width, (cy - h / 2) * height
+            x2, y2 = (cx + w / 2) * width, (cy + h / 2) * height
+            plates.append(Plate((_number(x1), _number(y1), _number(x2), _number(y2)), name=name))
         except ValueError as error:
             raise LabelError(f"{labels}:{number}: expected 'class cx cy w h', got '{line}'") from error
-        x1, y1, x2, y2 = (
-            (cx - w / 2) * width,
-            (cy - h / 2) * height,
-            (cx + w / 2) * width,
-            (cy + h / 2) * height,
-        )
-        plates.append(Plate((_number(x1), _number(y1), _number(x2), _number(y2))))
     return Labelled(image, width, height, tuple(plates))
 
 
@@ -207,29 +230,38 @@ def write_yolo(pictures: Sequence[Labelled], target: Path) -> None:
 
 
 def read_coco(source: Path, pictures: Path) -> list[Labelled]:
-    """One JSON file; a four-cornered polygon is the quad, `attributes.text` the text."""
+    """One JSON file; a four-cornered polygon is the quad, `attributes.text` the text.
+
+    Annotations of an image that is not in it are left out and counted on standard error.
+    """
     try:
         data = json.loads(_text(source))
+        names = {category["id"]: str(category["name"]) for category in data.get("categories") or ()}
         plates: dict[int, list[Plate]] = defaultdict(list)
         for annotation in data["annotations"]:
-            plates[annotation["image_id"]].append(_coco_plate(annotation))
-        return [
-            Labelled(
-                _relative(image["file_name"]), image["width"], image["height"], tuple(plates[image["id"]])
-            )
-            for image in data["images"]
-        ]
+            plates[annotation["image_id"]].append(_coco_plate(annotation, names))
+        found = [_coco_picture(image, plates[image["id"]]) for image in data["images"]]
+        alone = plates.keys() - {image["id"] for image in data["images"]}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise LabelError(f"{source}: not COCO labels: {error!r}") from error
+        raise LabelError(f"{source}: not COCO labels: {_fault(error)}") from error
+    if count := sum(len(plates[number]) for number in alone):
+        print(f"{source}: left out {count} annotations of images that are not in it", file=sys.stderr)
+    return found
 
 
-def _coco_plate(annotation: dict[str, Any]) -> Plate:
+def _coco_picture(image: dict[str, Any], plates: list[Plate]) -> Labelled:
+    return Labelled(_relative(image["file_name"]), image["width"], image["height"], tuple(plates))
+
+
+def _coco_plate(annotation: dict[str, Any], names: dict[int, str]) -> Plate:
     x, y, width, height = annotation["bbox"]
     polygons = annotation.get("segmentation") or []
     corners = polygons[0] if isinstance(polygons, list) and len(polygons) == 1 else []
     quad = tuple(zip(corners[::2], corners[1::2], strict=True)) if len(corners) == 8 else None
     box = (x, y, _number(x + width), _number(y + height))
-    return Plate(box, (annotation.get("attributes") or {}).get("text"), quad)
+    number = annotation.get("category_id")
+    name = "" if number is None else names.get(number, str(number))
+    return Plate(box=box, text=(annotation.get("attributes") or {}).get("text"), quad=quad, name=name)
 
 
 def write_coco(pictures: Sequence[Labelled], target: Path) -> None:
@@ -282,7 +314,7 @@ def read_csv(source: Path, pictures: Path) -> list[Labelled]:
                 box = tuple(float(row[name]) for name in ("x1", "y1", "x2", "y2"))
                 found.append(Plate((box[0], box[1], box[2], box[3]), row["text"] or None))
         except (TypeError, ValueError) as error:
-            raise LabelError(f"{source}:{rows.line_num}: {error}") from error
+            raise LabelError(f"{source}:{rows.line_num}: {_fault(error)}") from error
     return [Labelled(*key, tuple(found)) for key, found in plates.items()]
 
 
@@ -306,8 +338,8 @@ def read_jsonl(source: Path, pictures: Path) -> list[Labelled]:
         if line.strip():
             try:
                 found.append(_jsonl_picture(json.loads(line)))
-            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                raise LabelError(f"{source}:{number}: {error!r}") from error
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise LabelError(f"{source}:{number}: {_fault(error)}") from error
     return found
 
 
@@ -317,18 +349,24 @@ def _jsonl_picture(line: dict[str, Any]) -> Labelled:
         x1, y1, x2, y2 = plate["box"]
         corners = plate.get("quad")
         quad = tuple((x, y) for x, y in corners) if corners else None
-        plates.append(Plate((x1, y1, x2, y2), plate.get("text"), quad))
-    return Labelled(line["image"], line["width"], line["height"], tuple(plates))
+        more = {key: value for key, value in plate.items() if key not in ("box", "quad", "text")}
+        plates.append(Plate(box=(x1, y1, x2, y2), text=plate.get("text"), quad=quad, more=more))
+    if not isinstance(line.get("split"), str | None):
+        raise TypeError(f"split {line['split']!r} is no text")
+    head = {key: line[key] for key in ("image", "width", "height")}
+    more = {key: value for key, value in line.items() if key not in (*head, "plates")}
+    return Labelled(**head, plates=tuple(plates), more=more)
 
 
 def jsonl_line(picture: Labelled, **more: object) -> str:
-    """One line of our `labels.jsonl`; `more` adds keys such as split and country."""
+    """One line of our `labels.jsonl`; `more` adds keys such as split and country where none is told."""
     plates = [
-        {"box": list(map(_number, plate.box)), "quad": plate.quad, "text": plate.text}
+        {"box": list(map(_number, plate.box)), "quad": plate.quad, "text": plate.text, **plate.more}
         for plate in picture.plates
     ]
-    head = {"image": picture.image, "width": picture.width, "height": picture.height}
-    return json.dumps({**head, "kind": "scene", **more, "plates": plates}, separators=(",", ":")) + "\n"
+    head = {"image": picture.image, "width": picture.width, "height": picture.height, "kind": "scene"}
+    told = {key: value for key, value in picture.more.items() if value is not None}
+    return json.dumps({**head, **more, **told, "plates": plates}, separators=(",", ":")) + "\n"
 
 
 def write_jsonl(pictures: Sequence[Labelled], target: Path) -> None:
@@ -376,5 +414,5 @@ FORMATS = {
     "yolo": Format(read_yolo, write_yolo, frozenset()),
     "coco": Format(read_coco, write_coco, frozenset({"text", "quad"})),
     "csv": Format(read_csv, write_csv, frozenset({"text"})),
-    "jsonl": Format(read_jsonl, write_jsonl, frozenset({"text", "quad"})),
+    "jsonl": Format(read_jsonl, write_jsonl, frozenset({"text", "quad", MORE})),
 }

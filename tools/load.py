@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from anpr_stream.types import Event, EventKind, FloatArray, Frame
 from anpr_stream.vision.contract import DetectorContract
 from tests.mjpeg import MjpegServer
 from tests.stubs import scene, write_networks
+from tools.options import positive, real, whole
+from tools.refusal import exit_code
 
 BATCH = 4
 WARM_UP_S = 3.0
@@ -126,21 +128,29 @@ def _settings(folder: Path, cameras: int, fps: float) -> Settings:
 
 
 def _row(load: float, ages: Ages, offered: float, seconds: float) -> str:
-    p50, p95 = (float(np.quantile(ages.frames, share)) for share in (0.5, 0.95))
-    event = f"{np.quantile(ages.events, 0.95):.2f} s" if ages.events else "-"
-    served = f"{min(ages.looks.values())} to {max(ages.looks.values())}"
-    rate = len(ages.frames) / seconds
-    return f"| {load:g} | {offered:.0f} | {rate:.1f} | {p50:.2f} s | {p95:.2f} s | {event} | {served} |"
+    p50, p95 = (_quantile(ages.frames, share) for share in (0.5, 0.95))
+    served = f"{min(ages.looks.values())} to {max(ages.looks.values())}" if ages.looks else "none"
+    rate, event = len(ages.frames) / seconds, _quantile(ages.events, 0.95)
+    return f"| {load:g} | {offered:.0f} | {rate:.1f} | {p50} | {p95} | {event} | {served} |"
 
 
-def main() -> None:
-    """Print the table."""
+def _quantile(ages_s: list[float], share: float) -> str:
+    return f"{np.quantile(ages_s, share):.2f} s" if ages_s else "-"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; 0, or 2 after one line on what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tools.load", description=__doc__)
-    parser.add_argument("--cameras", type=int, default=8)
-    parser.add_argument("--fps", type=float, default=5.0)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--loads", type=float, nargs="+", default=[0.5, 1.0, 2.0, 4.0])
-    options = parser.parse_args()
+    parser.add_argument("--cameras", type=whole(1), default=8)
+    parser.add_argument("--fps", type=positive, default=5.0)
+    parser.add_argument("--seconds", type=positive, default=30.0)
+    parser.add_argument("--loads", type=real(), nargs="+", default=[0.5, 1.0, 2.0, 4.0])
+    options = parser.parse_args(arguments)
+    return exit_code("load", lambda: run(options))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure what `options` ask for and print a row for each load."""
     sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n|--:|--:|--:|--:|--:|--:|---|\n")
     for load in options.loads:
         with tempfile.TemporaryDirectory() as folder:
@@ -150,4 +160,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

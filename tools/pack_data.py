@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tools.options import positive
 from tools.refusal import exit_code
 from tools.training.detector_data import DataError, read_labels, read_picture
 from tools.training.packs import Pack, Picture, Record, encode, write_pack
@@ -198,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("data", type=Path, help="folder of sets, each with a labels.jsonl")
     parser.add_argument("out", type=Path, help="the file to write")
-    parser.add_argument("--limit-mb", type=float, default=40.0, help="quality falls until the file fits")
+    parser.add_argument("--limit-mb", type=positive, default=40.0, help="quality falls until the file fits")
     parser.add_argument(
         "--leave-out",
         nargs="+",

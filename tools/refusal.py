@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from anpr_stream.errors import AnprError
 
 REFUSED = 2
@@ -12,6 +14,12 @@ REFUSED = 2
 
 class ToolError(Exception):
     """Something that the user can mend; the message names the thing and what is wrong with it."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where in a document what is wrong, of the first thing that is."""
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
 
 
 def exit_code(program: str, work: Callable[[], int | None]) -> int:

@@ -21,7 +21,8 @@ from anpr_stream.synth.pictures import read_picture
 from anpr_stream.synth.traffic import FORMATS, traffic_clip
 from anpr_stream.synth.truth import TruthPlate
 from anpr_stream.types import Image
-from tools.refusal import exit_code
+from tools.options import positive, size, whole
+from tools.refusal import ToolError, exit_code
 
 
 def plate_record(plate: TruthPlate) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def write_clip(frames: Iterator[tuple[Image, list[TruthPlate]]], out: Path, fps:
 
     Raises:
         OSError: no video can be written there.
+        ToolError: there is no frame.
     """
     texts: set[str] = set()
     video: cv2.VideoWriter | None = None
@@ -55,8 +57,9 @@ def write_clip(frames: Iterator[tuple[Image, list[TruthPlate]]], out: Path, fps:
             }
             truth.write(json.dumps(line) + "\n")
             texts |= {plate.text for plate in plates}
-    if video is not None:
-        video.release()
+    if video is None:
+        raise ToolError(f"{out}: no frame; ask for more --seconds or --fps")
+    video.release()
     return texts
 
 
@@ -71,11 +74,11 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="tools.render_clip", description=__doc__)
     made.add_argument("--out", type=Path, required=True, help="the video, .mp4 or .mkv")
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT in pixels")
-    made.add_argument("--fps", type=float, default=25.0)
-    made.add_argument("--seconds", type=float, default=8.0)
-    made.add_argument("--vehicles", type=int, default=4)
+    made.add_argument("--seed", type=whole(), default=0)
+    made.add_argument("--size", type=size, default="1280x720", help="WIDTHxHEIGHT in pixels")
+    made.add_argument("--fps", type=positive, default=25.0)
+    made.add_argument("--seconds", type=positive, default=8.0)
+    made.add_argument("--vehicles", type=whole(), default=4)
     made.add_argument("--formats", default=",".join(FORMATS), help="countries and groups of the plates")
     made.add_argument("--background", type=Path, help="picture in place of the painted road")
     return made
@@ -85,14 +88,12 @@ def run(options: argparse.Namespace) -> None:
     """Render what `options` ask for and write it."""
     if missing := missing_packages():
         print(f"fonts not installed, others stand in: apt install {' '.join(missing)}", file=sys.stderr)
-    width, _, height = options.size.partition("x")
-    size = (int(width), int(height))
     background = None
     if options.background:
-        background = np.asarray(cv2.resize(read_picture(options.background), size), np.uint8)
+        background = np.asarray(cv2.resize(read_picture(options.background), options.size), np.uint8)
     formats = options.formats.split(",")
     frames = traffic_clip(
-        options.seed, size, options.fps, options.seconds, options.vehicles, formats, background
+        options.seed, options.size, options.fps, options.seconds, options.vehicles, formats, background
     )
     for text in sorted(write_clip(frames, options.out, options.fps)):
         print(text)

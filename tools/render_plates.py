@@ -28,6 +28,7 @@ from anpr_stream.synth.fonts import missing_packages
 from anpr_stream.synth.pictures import load_pictures, random_patches
 from anpr_stream.synth.plates import SCENE, SynthPlate, render_plate
 from anpr_stream.types import Image
+from tools.options import whole
 from tools.refusal import exit_code
 from tools.training.packs import Record, encode_jpeg, write_pack
 
@@ -131,16 +132,16 @@ def in_order(work: Callable[[int], Made], numbers: range, workers: int) -> Itera
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="tools.render_plates", description=__doc__)
-    made.add_argument("--count", type=int, required=True, help="number of plates")
-    made.add_argument("--seed", type=int, required=True)
+    made.add_argument("--count", type=whole(1), required=True, help="number of plates")
+    made.add_argument("--seed", type=whole(), required=True)
     made.add_argument("--out", type=Path, required=True, help="the pack to write")
     made.add_argument("--formats", help="countries and groups, with commas between; all if left out")
     made.add_argument("--designs", type=Path, help="data set of US plate designs (kind: design)")
     made.add_argument(
         "--pictures", type=Path, nargs="*", default=[], help="data sets of pictures to lie behind"
     )
-    made.add_argument("--quality", type=int, default=92, help="of the JPEG pictures, 1 to 100")
-    made.add_argument("--workers", type=int, default=1, help="processes")
+    made.add_argument("--quality", type=whole(1, 100), default=92, help="of the JPEG pictures, 1 to 100")
+    made.add_argument("--workers", type=whole(1), default=1, help="processes")
     return made
 
 

@@ -27,6 +27,7 @@ from anpr_stream.synth.fonts import missing_packages
 from anpr_stream.synth.pictures import load_pictures
 from anpr_stream.synth.scenes import Scene, render_scene
 from anpr_stream.types import Image
+from tools.options import whole
 from tools.refusal import exit_code
 from tools.render_plates import in_order
 from tools.write_picture import write_picture
@@ -80,12 +81,12 @@ def record(scene: Scene, name: str) -> dict[str, Any]:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="tools.render_scenes", description=__doc__)
-    made.add_argument("--count", type=int, required=True, help="number of pictures")
-    made.add_argument("--seed", type=int, required=True)
+    made.add_argument("--count", type=whole(1), required=True, help="number of pictures")
+    made.add_argument("--seed", type=whole(), required=True)
     made.add_argument("--pictures", type=Path, nargs="+", required=True, help="data sets with empty pictures")
     made.add_argument("--out", type=Path, required=True, help="folder of the new data set")
     made.add_argument("--formats", help="countries and groups, with commas between; all if left out")
-    made.add_argument("--workers", type=int, default=1, help="processes")
+    made.add_argument("--workers", type=whole(1), default=1, help="processes")
     return made
 
 

@@ -23,6 +23,7 @@ import torch
 
 from anpr_stream.types import FloatArray
 from anpr_stream.vision.ctc import greedy_runs
+from tools.options import whole
 from tools.refusal import ToolError, exit_code
 from tools.training.augment import UNIT, plain_crop
 from tools.training.data import ALPHABET, STORED_SIZE, Plates, load_plates
@@ -213,10 +214,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--pretrained", type=Path, required=True, help="checkpoint of a reader that reads them"
     )
-    parser.add_argument("--count", type=int, required=True, help="number of plates")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--count", type=whole(1), required=True, help="number of plates")
+    parser.add_argument("--seed", type=whole(), required=True)
     parser.add_argument("--out", type=Path, required=True, help="the pack to write")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=whole(1), default=1)
     options = parser.parse_args(arguments)
     return exit_code("splice_plates", lambda: run(options))
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.options import share
 from tools.refusal import exit_code
 from tools.training.characters import CharactersConfig, CharactersNet
 from tools.training.characters_data import glyphs_of_plates, load_glyphs
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--plates", type=Path, help="a reader pack: characters cut from its plates are mixed in"
     )
-    made.add_argument("--plates-share", type=float, default=0.35, help="of each batch")
+    made.add_argument("--plates-share", type=share, default=0.35, help="of each batch")
     made.add_argument("--pretrained", type=Path, help="start from the weights of this file")
     add_options(
         made,

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 
+from tools.options import real
 from tools.refusal import exit_code
 from tools.training.command import add_options, loop_options, prepare, stream_seed, worker_count
 from tools.training.detector import CONFIGS, YoloV3
@@ -51,9 +52,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--hard",
-        type=float,
+        type=real(),
         default=0.0,
-        help="with --pretrained: draw scenes with plates it misses or makes up to 1 + HARD times as often",
+        help="with --pretrained or --resume: draw scenes with plates it misses or makes up "
+        "up to 1 + HARD times as often",
     )
     add_options(made, out=Path("runs/detector"), batch="pictures a step (cpu 16, cuda 64)", rate=2e-3)
     return made
@@ -98,14 +100,14 @@ def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTas
 
 
 def build_model(options: argparse.Namespace, scenes: Scenes, batch: int, device: torch.device) -> YoloV3:
-    """The network on `device`, filled from `--pretrained`.
+    """The network on `device`, filled from `--pretrained` or `--resume`.
 
     Raises:
         TrainingError: the file is no checkpoint or exported network of this shape.
     """
     model = YoloV3(CONFIGS[options.name]).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    path: Path | None = options.pretrained
+    path: Path | None = options.pretrained or options.resume
     if path and path.suffix == ".onnx":
         shown = islice(DetectorStream(scenes, batch, options.seed, math.inf), UNFOLDING_BATCHES)
         unfold(model, path, [sample.to(device).pictures.float() / 255 for sample in shown])

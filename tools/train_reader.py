@@ -9,12 +9,14 @@ from pathlib import Path
 
 import torch
 
+from tools.options import real, share, whole
 from tools.refusal import exit_code
 from tools.training.command import add_options, loop_options, prepare, samples_done, stream_seed, worker_count
 from tools.training.data import (
     ReaderStream,
     Source,
     background_bank,
+    left_out,
     load_plates,
     sampling_weights,
     stream_batches,
@@ -32,23 +34,23 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="tools.train_reader", description=__doc__)
     made.add_argument("--data", type=Path, required=True, help="a reader pack (tools.pack_data)")
     made.add_argument("--synthetic", type=Path, nargs="*", default=[], help="packs of rendered plates")
-    made.add_argument("--synthetic-share", type=float, default=0.35, help="of each batch")
+    made.add_argument("--synthetic-share", type=share, default=0.35, help="of each batch")
     made.add_argument("--name", choices=SIZES, default="reader-cpu")
-    made.add_argument("--decay-minutes", type=float, help="last minutes, in which the rate falls (30 %%)")
+    made.add_argument("--decay-minutes", type=real(), help="last minutes, in which the rate falls (30 %%)")
     made.add_argument(
         "--pretrained",
         type=Path,
         help="start from the weights of this checkpoint, be it of a narrower reader",
     )
-    made.add_argument("--temperature", type=float, default=0.5, help="1: by number, 0: countries alike")
+    made.add_argument("--temperature", type=real(), default=0.5, help="1: by number, 0: countries alike")
     made.add_argument(
         "--hard",
-        type=float,
+        type=real(),
         default=0.0,
         help="with --pretrained or --resume: draw plates it misreads up to 1 + HARD times as often, "
         "and leave out those that look illegible or wrongly labelled by a machine",
     )
-    made.add_argument("--gentle-samples", type=int, default=100_000, help="until full augmentation")
+    made.add_argument("--gentle-samples", type=whole(), default=100_000, help="until full augmentation")
     add_options(made, out=Path("runs/reader"), batch="samples a step (cpu 128, cuda 1024)", rate=1.5e-3)
     return made
 
@@ -60,6 +62,8 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     model.to(device)
     model.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     real = read_pack(options.data, "reader")
+    if told := left_out(real):
+        print(told)
     share = options.synthetic_share if options.synthetic else 0.0
     val = load_plates(real, ["val"])
     first = build_source(real, 1 - share, options.temperature)

@@ -25,12 +25,16 @@ import numpy.typing as npt
 
 from anpr_stream.vision.geometry import iou
 from tools.label_formats import PICTURE_SUFFIXES
+from tools.options import whole
 from tools.refusal import exit_code
+from tools.training.packs import MAX_LENGTH
 from tools.write_picture import write_picture
 
 ERROR = "error"
 WARNING = "warning"
 SPLITS = frozenset({"train", "val", "test"})
+UNSEEN_BY = {"val": ("train",), "test": ("train", "val")}
+"""What a split shares with these it does not judge: it was trained on, or chosen by."""
 KINDS = frozenset({"scene", "crop", "design"})
 REQUIRED = {"image": str, "width": int, "height": int, "kind": str, "split": str, "plates": list}
 TEXT = re.compile(r"[A-Z0-9]+")
@@ -226,6 +230,9 @@ def _check_quad(entry: Entry, where: str, quad: object, box: list[float]) -> Ite
 def _check_text(entry: Entry, where: str, text: object) -> Iterator[Fault]:
     if text is not None and (not isinstance(text, str) or not TEXT.fullmatch(text)):
         yield entry.fault(ERROR, "bad-text", f"{where}: text {text!r}: use A-Z and 0-9 only, or null")
+    elif text is not None and len(text) > MAX_LENGTH:
+        said = f"text {text!r} has over {MAX_LENGTH} characters: a reader's training leaves it out"
+        yield entry.fault(WARNING, "long-text", f"{where}: {said}")
 
 
 def _check_overlaps(entry: Entry) -> Iterator[Fault]:
@@ -253,29 +260,30 @@ def _check_set(file: Path, entries: Sequence[Entry]) -> Iterator[Fault]:
 
 def _check_splits(findings: Findings) -> Iterator[Fault]:
     """What must not be in two splits: a text, a picture; and every split must have pictures."""
-    texts: dict[object, list[Entry]] = defaultdict(list)
-    pictures: dict[object, list[Entry]] = defaultdict(list)
+    texts: dict[str, list[Entry]] = defaultdict(list)
+    pictures: dict[bytes, list[Entry]] = defaultdict(list)
     for entry in findings.entries:
         for plate in entry.line["plates"]:
             if isinstance(plate.get("text"), str) and plate["text"]:
                 texts[plate["text"]].append(entry)
         if entry.picture in findings.digests:
             pictures[findings.digests[entry.picture]].append(entry)
-    yield from _leaks(texts, WARNING, "text-leaks", "a plate of this line")
-    yield from _leaks(pictures, ERROR, "picture-leaks", "the picture of this line")
+    named = [(f"text {text}", entries) for text, entries in texts.items()]
+    yield from _leaks(named, WARNING, "text-leaks")
+    yield from _leaks([("this picture", entries) for entries in pictures.values()], ERROR, "picture-leaks")
     used = {entry.line["split"] for entry in findings.entries}
     for split in sorted(SPLITS - used) if findings.entries else ():
         first = findings.entries[0]
         yield Fault(WARNING, "empty-split", first.file.parent.parent, 0, f"no picture in the split '{split}'")
 
 
-def _leaks(groups: dict[object, list[Entry]], level: str, slug: str, what: str) -> Iterator[Fault]:
-    for entries in groups.values():
-        trained = [entry for entry in entries if entry.line["split"] == "train"]
+def _leaks(groups: Sequence[tuple[str, list[Entry]]], level: str, slug: str) -> Iterator[Fault]:
+    for what, entries in groups:
         for entry in entries:
-            if trained and entry.line["split"] in ("val", "test"):
-                place = f"{trained[0].file}:{trained[0].number}"
-                yield entry.fault(level, slug, f"{what} is also in train: {place}")
+            unseen_by = UNSEEN_BY.get(entry.line["split"], ())
+            for other in [other for other in entries if other.line["split"] in unseen_by][:1]:
+                place = f"{other.file}:{other.number}"
+                yield entry.fault(level, slug, f"{what} is also in {other.line['split']}: {place}")
 
 
 def contact_sheet(findings: Findings, count: int, seed: int = 0) -> Picture:
@@ -341,7 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.validate_dataset", description=__doc__)
     parser.add_argument("data", type=Path, help="folder of sets, each with labels.jsonl")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here")
-    parser.add_argument("--count", type=int, default=60, help="pictures on the sheet")
+    parser.add_argument("--count", type=whole(1), default=60, help="pictures on the sheet")
     options = parser.parse_args(arguments)
     return exit_code("validate_dataset", lambda: run(options))
 

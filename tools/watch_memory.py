@@ -19,6 +19,8 @@ from pathlib import Path
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.sources import probe
+from tools.options import plot as plot_file
+from tools.options import positive, whole
 from tools.refusal import ToolError, exit_code
 
 SETTLED = 0.25
@@ -99,10 +101,10 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="tools.watch_memory", description=__doc__)
     made.add_argument("clip", type=Path)
-    made.add_argument("--frames", type=int, default=20_000, help="at least so many frames")
-    made.add_argument("--every-s", type=float, default=1.0, help="time between samples")
+    made.add_argument("--frames", type=whole(1), default=20_000, help="at least so many frames")
+    made.add_argument("--every-s", type=positive, default=1.0, help="time between samples")
     made.add_argument("--config", type=Path, help="settings file")
-    made.add_argument("--plot", type=Path, help="picture of the curve")
+    made.add_argument("--plot", type=plot_file, help="picture of the curve")
     return made
 
 

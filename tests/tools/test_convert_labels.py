@@ -18,6 +18,7 @@ PICTURES = [
     Labelled("b.png", 64, 48, ()),
     Labelled("c.png", 320, 240, (Plate((0.0, 0.0, 320.0, 240.0), "TW1"),)),
 ]
+OURS = '{"image": "a.png", "width": 9, "height": 9, "split": "train", "plates": [%s]}'
 FILES = {"voc": "xml", "yolo": "txt", "coco": "coco.json", "csv": "labels.csv", "jsonl": "set/labels.jsonl"}
 
 
@@ -84,6 +85,13 @@ def test_labelimgs_own_file_is_read(tmp_path):
         ("csv", "a.csv", "image,width\n", r"a\.csv: columns missing: height, text, x1"),
         ("csv", "a.csv", "image,width,height,x1,y1,x2,y2,text\nb,9,9,1,x,3,4,\n", r"a\.csv:2: "),
         ("jsonl", "a.jsonl", '\n{"image": 1}\n', r"a\.jsonl:2: "),
+        ("jsonl", "a.jsonl", "[]", r"a\.jsonl:1: "),
+        ("jsonl", "a.jsonl", OURS % '{"box": ["a", 2, 3, 4]}', r"a\.jsonl:1: .*box\.0"),
+        ("jsonl", "a.jsonl", OURS % '{"box": [1, 2, 3, 4], "text": 5}', r"a\.jsonl:1: .*text"),
+        ("jsonl", "a.jsonl", OURS % '{"box": [1, 2, 3, 4], "quad": [[1, "b"]]}', r"a\.jsonl:1: .*quad"),
+        ("jsonl", "a.jsonl", OURS % "5", r"a\.jsonl:1: "),
+        ("jsonl", "a.jsonl", (OURS % "").replace("9", '"9"'), r"a\.jsonl:1: .*width"),
+        ("jsonl", "a.jsonl", (OURS % "").replace('"train"', "[1]"), r"a\.jsonl:1: .*split"),
     ],
 )
 def test_unreadable_labels_name_file_and_place(tmp_path, name, file, text, message):
@@ -176,3 +184,68 @@ def test_ours_get_splits_country_and_completeness(tmp_path, capsys):
 def test_the_command_ends_in_one_line_when_nothing_is_there(tmp_path, capsys):
     assert convert_labels.main(["csv", str(tmp_path / "no.csv"), "voc", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.startswith("convert_labels: ")
+
+
+def write_classes(tmp_path, name):
+    """A car and a plate in one picture, as tools with classes write them; returns what to read."""
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>%d</xmax><ymax>4</ymax></bndbox>"
+    objects = "".join(
+        f"<object><name>{kind}</name>{box % x}</object>" for kind, x in (("car", 9), ("plate", 8))
+    )
+    size = "<filename>b.png</filename><size><width>64</width><height>48</height></size>"
+    coco = {
+        "images": [{"id": 7, "file_name": "b.png", "width": 64, "height": 48}],
+        "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "plate"}],
+        "annotations": [
+            {"image_id": image, "category_id": kind, "bbox": [1, 2, x, 2]}
+            for image, kind, x in ((7, 1, 8), (7, 2, 7), (8, 2, 7))
+        ],
+    }
+    files = {
+        "voc": ("b.xml", f"<annotation>{size}{objects}</annotation>"),
+        "yolo": ("b.txt", "0 0.5 0.5 0.2 0.1\n1 0.5 0.5 0.1 0.1\n"),
+        "coco": ("coco.json", json.dumps(coco)),
+    }
+    path = tmp_path / files[name][0]
+    path.write_text(files[name][1])
+    return path if name == "coco" else tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "plate", "classes", "right"),
+    [
+        ("voc", "plate", "car 1, plate 1", 8.0),
+        ("yolo", "1", "0 1, 1 1", 35.2),
+        ("coco", "plate", "car 1, plate 1", 8.0),
+    ],
+)
+def test_what_counts_as_a_plate_can_be_named(tmp_path, pictures, capsys, name, plate, classes, right):
+    target = tmp_path / "out.csv"
+    line = [name, str(write_classes(tmp_path, name)), "csv", str(target), "--pictures", str(pictures)]
+    assert convert_labels.main(line) == 0
+    assert f"all classes are taken for plates: {classes}; " in capsys.readouterr().out
+    assert convert_labels.main([*line, "--class", plate]) == 0
+    assert f"left out 1 of other classes: {classes}\n" in capsys.readouterr().out
+    assert [p.box[2] for found in FORMATS["csv"].read(target, target) for p in found.plates] == [right]
+    assert convert_labels.main([*line, "--class", "licence"]) == 2
+    assert f"--class licence: not in the labels; there are {classes}\n" in capsys.readouterr().err
+
+
+def test_annotations_whose_picture_is_not_in_the_file_are_counted(tmp_path, capsys):
+    assert len(FORMATS["coco"].read(write_classes(tmp_path, "coco"), tmp_path)[0].plates) == 2
+    assert "left out 1 annotations of images that are not in it" in capsys.readouterr().err
+
+
+def test_our_own_labels_keep_all_that_they_tell(tmp_path, capsys):
+    marks = {"lines": 2, "country": "fr", "vehicle": "motorcycle", "label": "machine", "first_line": 2}
+    plate = {"box": [1.0, 2.0, 3.0, 4.0], "quad": None, "text": "AB12", **marks}
+    head = {"image": "a.png", "width": 9, "height": 9, "kind": "crop", "country": None, "source": "mine"}
+    line = {**head, "complete": True, "split": "test", "plates": [plate]}
+    source, target = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    source.write_text(json.dumps(line) + "\n")
+    more = ["--country", "de", "--val", "1", "--test", "0", "--note", "another", "--incomplete"]
+    assert convert_labels.main(["jsonl", str(source), "jsonl", str(target), *more]) == 0
+    assert json.loads(target.read_text()) == {**line, "country": "de", "complete": False}
+    assert "train 0, val 0, test 1" in capsys.readouterr().out
+    assert convert_labels.main(["jsonl", str(source), "csv", str(tmp_path / "a.csv")]) == 0
+    assert "csv holds no vehicle: 1 lost" in capsys.readouterr().out

@@ -16,6 +16,7 @@ from tools.training.detector_augment import Augmenter, Recipe
 from tools.training.detector_data import DataError, Scenes, load_scenes, read_labels
 from tools.training.detector_task import DetectorStream, collate, find_plates, letterboxed, truth_of
 from tools.training.hard_scenes import weighed
+from tools.training.loop import TrainingError
 
 TINY = DetectorConfig("tiny", (8, 8, 8, 8, 8), (1, 1, 1, 1), 1, CPU.anchors)
 
@@ -56,6 +57,21 @@ def test_a_training_goes_on_from_other_weights_with_the_scenes_they_see_badly(ti
     assert train_detector.main(arguments(data, tmp_path / "more", *more)) == 0
     assert len(weights[0]) == 5
     assert max(scene.weight for scene in weights[0]) > 1
+
+
+def test_a_resumed_training_weighs_by_what_the_resumed_network_sees(tiny, tmp_path, monkeypatch):
+    data, out = write_streets(tmp_path / "data"), tmp_path / "run"
+    assert train_detector.main(arguments(data, out)) == 0
+    looked = []
+
+    def look(model, *_):
+        looked.append(model)
+        raise TrainingError("enough seen")
+
+    monkeypatch.setattr(train_detector, "find_plates", look)
+    assert train_detector.main(arguments(data, out, "--resume", str(out / "last.pt"), "--hard", "4")) == 2
+    kept = torch.load(out / "last.pt", weights_only=True)["ema"]
+    assert all(torch.equal(value, kept[name]) for name, value in looked[0].state_dict().items())
 
 
 def test_data_without_a_train_split_end_in_one_line(tiny, tmp_path, capsys):

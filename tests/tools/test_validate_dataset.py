@@ -48,6 +48,7 @@ def test_a_sound_folder_has_no_fault(tmp_path):
         ({"plates": plates({"quad": [[20, 20], [90, 20], [90, 36], [20, 36]]})}, ERROR, "quad-outside"),
         ({"plates": plates({"text": "AB-12"})}, ERROR, "bad-text"),
         ({"plates": plates({"text": ""})}, ERROR, "bad-text"),
+        ({"plates": plates({"text": "A" * 13})}, WARNING, "long-text"),
         ({"plates": plates({}, {"box": [21, 20, 61, 36]})}, WARNING, "same-plate-twice"),
     ],
 )
@@ -133,16 +134,15 @@ def test_a_picture_without_a_line_is_a_warning(tmp_path):
     assert "images/extra.jpg" in next(f.message for f in validate(tmp_path).faults if f.slug == "not-listed")
 
 
-def test_what_train_shares_with_val_or_test_leaks(tmp_path):
-    folder = write_set(
-        tmp_path / "set", [label(f"images/p{i}.png", s) for i, s in enumerate(["train", "val"])]
-    )
+@pytest.mark.parametrize("splits", [("train", "val"), ("train", "test"), ("val", "test")])
+def test_what_two_splits_share_leaks(tmp_path, splits):
+    folder = write_set(tmp_path / "set", [label(f"images/p{i}.png", s) for i, s in enumerate(splits)])
     (folder / "images" / "p1.png").write_bytes((folder / "images" / "p0.png").read_bytes())
     found = {fault.slug: fault for fault in validate(tmp_path).faults}
     assert found["picture-leaks"].level == ERROR
     assert found["text-leaks"].level == WARNING
     assert found["text-leaks"].line == 2
-    assert "labels.jsonl:1" in found["text-leaks"].message
+    assert found["text-leaks"].message == f"text AB12 is also in {splits[0]}: {folder / 'labels.jsonl'}:1"
 
 
 def test_missing_splits_and_an_empty_folder_are_told(tmp_path):

@@ -29,6 +29,7 @@ from tools.benchmark.live import live_cost
 from tools.benchmark.machine import Rate, matrix_rate
 from tools.benchmark.networks import NetworkTiming, default_timing, network_timings
 from tools.benchmark.stages import ClipCost, clip_cost
+from tools.options import one_of, positive, real, several, whole
 
 PARTS = ("machine", "networks", "yardstick", "clip", "live")
 WIDE = (1920, 1080)
@@ -39,25 +40,30 @@ RATES_HZ = {"default": None, "every frame": 1000.0}
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(prog="tools.benchmark", description=__doc__)
-    made.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)}; default all")
-    made.add_argument("--threads", default="1,2", help="numbers of threads, with commas")
-    made.add_argument("--budget-s", type=float, default=1.0, help="time of each single measurement")
+    made.add_argument(
+        "--parts",
+        type=several(one_of(PARTS)),
+        default=",".join(PARTS),
+        help=f"of {', '.join(PARTS)}; default all",
+    )
+    made.add_argument(
+        "--threads", type=several(whole(1, 64)), default="1,2", help="numbers of threads, with commas"
+    )
+    made.add_argument("--budget-s", type=real(), default=1.0, help="time of each single measurement")
     made.add_argument("--clip", type=Path, help="a clip instead of the rendered one")
-    made.add_argument("--seconds", type=float, default=10.0, help="length of the rendered clip")
+    made.add_argument("--seconds", type=positive, default=10.0, help="length of the rendered clip")
     return made
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print; 1 if something could not be measured."""
     options = parser().parse_args(arguments)
-    parts = options.parts.split(",")
-    threads = [int(count) for count in options.threads.split(",")]
     result: dict[str, Any] = {"processor": processor.name(), "cores": processor.usable_cores()}
     result["load"] = round(os.getloadavg()[0], 1)
     say(f"{result['processor']}, {result['cores']} cores, load {result['load']}")
     with tempfile.TemporaryDirectory() as folder:
         film = _Film(options.clip, options.seconds, Path(folder))
-        measure = _Measure(Path(folder), threads, options.budget_s, film)
+        measure = _Measure(Path(folder), options.threads, options.budget_s, film)
         steps: dict[str, Callable[[], Any]] = {
             "machine": measure.machine,
             "networks": measure.networks,
@@ -65,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             "clip": measure.clip,
             "live": measure.live,
         }
-        for part in (part for part in PARTS if part in parts):
+        for part in (part for part in PARTS if part in options.parts):
             try:
                 result[part] = steps[part]()
             except (AnprError, ImportError) as error:

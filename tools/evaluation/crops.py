@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 
-from anpr_stream.config.models import InferenceSettings, ReaderSettings
+from anpr_stream.config.models import EngineName, InferenceSettings, Precision, ReaderSettings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
 from anpr_stream.interfaces import PlateReader
@@ -23,6 +24,7 @@ from anpr_stream.types import ALPHABET, Crop, Detection, Frame, Image, PixelForm
 from anpr_stream.vision.contract import CharactersContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
 from tools.evaluation.reading import ReadingReport, ReadPlate, confusions, report
+from tools.options import plot, real, several
 from tools.pack_data import Labelled, labelled_pictures
 from tools.training.detector_data import DataError
 from tools.write_picture import write_picture
@@ -141,12 +143,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of sets, each with a labels.jsonl")
     parser.add_argument("--split", action="append", choices=("train", "val", "test"), help="default: val")
     parser.add_argument("--model", default="reader-cpu", help="name or path of the network")
-    parser.add_argument("--backend", default="onnxruntime")
-    parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--margins", default="", help="with commas between; default: the network's own")
+    parser.add_argument("--backend", choices=get_args(EngineName), default="onnxruntime")
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    parser.add_argument(
+        "--margins",
+        type=several(real(-0.4, 1)),
+        default=(),
+        help="shares of the box, with commas between; default: the network's own",
+    )
     parser.add_argument("--rectify", action="store_true", help="by the corners where they are known")
     parser.add_argument("--sheet", type=Path, help="picture of the wrongly read plates")
-    parser.add_argument("--reliability", type=Path, help="plot of confidence against truth")
+    parser.add_argument("--reliability", type=plot, help="plot of confidence against truth")
     parser.add_argument("--confusions", type=Path, help="JSON for the matching of plate lists")
 
 
@@ -159,8 +166,7 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     inference = InferenceSettings(backend=options.backend, precision=options.precision, threads=1)
     with tempfile.TemporaryDirectory() as folder:
         network = load_network(options.model, inference, Path(folder) / "engines.json")
-    margins = tuple(float(margin) for margin in options.margins.split(",") if margin)
-    settings = ReaderSettings(margins=margins, rectify=options.rectify)
+    settings = ReaderSettings(margins=options.margins, rectify=options.rectify)
     reader = build_reader(network, settings)
     plates, pictures = read_crops(reader, labelled_crops(options.data, options.split or ["val"]))
     network.backend.close()

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 
-from anpr_stream.config.models import DetectorSettings, InferenceSettings
+from anpr_stream.config.models import DetectorSettings, EngineName, InferenceSettings, Precision
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
 from anpr_stream.perception.detector import YoloDetector
@@ -21,6 +22,7 @@ from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.letterbox import fit, input_size
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import Found, Truth, lowest_threshold, match_picture, report
+from tools.options import share, whole
 from tools.pack_data import Labelled
 from tools.training.detector_data import DataError, read_labels
 from tools.write_picture import write_picture
@@ -143,13 +145,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", action="append", choices=("train", "val", "test"), help="default: val")
     parser.add_argument("--set", action="append", default=[], help="only this set (again for more)")
     parser.add_argument("--model", default="detector-cpu", help="name or path of the network")
-    parser.add_argument("--backend", default="onnxruntime")
-    parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--input-px", type=int, default=640, help="longer side of the network's input")
+    parser.add_argument("--backend", choices=get_args(EngineName), default="onnxruntime")
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
     parser.add_argument(
-        "--coarse-px", type=int, default=DetectorSettings().coarse_px, help="of the second look's; 0: none"
+        "--input-px", type=whole(64, 2048), default=640, help="longer side of the network's input"
     )
-    parser.add_argument("--threshold", type=float, help="default: lowest with 1 false plate in 50 negatives")
+    parser.add_argument(
+        "--coarse-px",
+        type=whole(0, 2048),
+        default=DetectorSettings().coarse_px,
+        help="of the second look's; 0: none",
+    )
+    parser.add_argument("--threshold", type=share, help="default: lowest with 1 false plate in 50 negatives")
     parser.add_argument("--sheet", type=Path, help="picture of the scenes with errors")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from anpr_stream.config.models import InferenceSettings
+from anpr_stream.config.models import EngineName, InferenceSettings, Precision
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import load_network
 from anpr_stream.interfaces import Backend
@@ -35,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with chars.npz, or the file")
     parser.add_argument("--split", choices=("train", "val", "test"), default="val")
     parser.add_argument("--model", default="characters", help="name or path of the network")
-    parser.add_argument("--backend", default="onnxruntime")
-    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--backend", choices=get_args(EngineName), default="onnxruntime")
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
 
 
 def run(options: argparse.Namespace) -> list[str]:

@@ -7,12 +7,13 @@ A folder with `labels.jsonl`, one line a clip: `video`, `fps`, `seconds`, `compl
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+
+from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, ValidationError
 
 from anpr_stream.config.load import load_settings
 from anpr_stream.config.schema import Camera, CameraSettings, Settings
@@ -23,6 +24,7 @@ from anpr_stream.plates.formats import load_formats
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.types import Crop, Event, EventKind, Read
 from tools.evaluation.reading import distance
+from tools.refusal import first_fault
 
 SLACK_S = 1.0
 """Labels give the readable frames; the pipeline may see a plate a little earlier or later."""
@@ -41,6 +43,25 @@ class TrueVisit:
     def is_during(self, first_s: float, last_s: float) -> bool:
         """Tell whether it overlaps a time span, with some slack."""
         return first_s <= self.last_s + SLACK_S and last_s >= self.first_s - SLACK_S
+
+
+class _Visit(BaseModel):
+    """A vehicle in a line of labels."""
+
+    text: str | None = None
+    first_frame: NonNegativeFloat
+    last_frame: NonNegativeFloat
+    legible: bool = True
+
+
+class _Line(BaseModel):
+    """A line of labels."""
+
+    video: str
+    fps: PositiveFloat
+    seconds: NonNegativeFloat
+    complete: bool = True
+    visits: list[_Visit]
 
 
 @dataclass(frozen=True)
@@ -114,25 +135,45 @@ def load_clips(folder: Path) -> list[Clip]:
     """Read a folder's labels.
 
     Raises:
-        UsageError: there is no `labels.jsonl`.
+        UsageError: there is no `labels.jsonl`, or a line of it cannot be used.
     """
     labels = folder / "labels.jsonl"
     if not labels.is_file():
         raise UsageError(f"{labels} does not exist: name a folder of labelled clips")
-    return [_clip(folder, json.loads(line)) for line in labels.read_text("utf-8").splitlines() if line]
+    try:
+        texts = labels.read_text("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{labels}: not UTF-8 ({error})") from error
+    lines = enumerate(texts, 1)
+    return [_clip(folder, text, f"{labels}:{number}") for number, text in lines if text.strip()]
 
 
-def _clip(folder: Path, line: dict) -> Clip:  # type: ignore[type-arg]
-    fps = float(line["fps"])
+def _clip(folder: Path, text: str, place: str) -> Clip:
+    try:
+        line = _Line.model_validate_json(text)
+    except ValidationError as error:
+        raise UsageError(f"{place}: {first_fault(error)}") from error
     visits = tuple(
         TrueVisit(
-            visit["text"] if visit.get("legible", True) else None,
-            visit["first_frame"] / fps,
-            visit["last_frame"] / fps,
+            visit.text if visit.legible else None, visit.first_frame / line.fps, visit.last_frame / line.fps
         )
-        for visit in line["visits"]
+        for visit in line.visits
     )
-    return Clip(folder / line["video"], float(line["seconds"]), bool(line.get("complete", True)), visits)
+    return Clip(folder / line.video, line.seconds, line.complete, visits)
+
+
+def chosen(clips: Sequence[Clip], only: Sequence[str]) -> list[Clip]:
+    """Return the clips that are named in `only`, all if none is.
+
+    Raises:
+        UsageError: there is none of that name, or none at all.
+    """
+    names = [clip.path.name for clip in clips]
+    if unknown := [name for name in only if name not in names]:
+        raise UsageError(f"no clip {', '.join(unknown)} in the labels; there are {', '.join(names)}")
+    if not clips:
+        raise UsageError("the labels name no clip")
+    return [clip for clip in clips if not only or clip.path.name in only]
 
 
 def watch(clip: Clip, settings: Settings, networks: Networks) -> Seen:
@@ -283,17 +324,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `evaluate video`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of clips with a labels.jsonl")
     parser.add_argument("--config", type=Path, help="settings file; defaults without one")
-    parser.add_argument("--only", action="append", help="name of a clip; may be given several times")
+    parser.add_argument("--only", action="append", default=[], help="name of a clip; again for more")
 
 
 def run(options: argparse.Namespace) -> list[str]:
-    """Watch all clips and return the report's lines."""
+    """Watch all clips and return the report's lines.
+
+    Raises:
+        UsageError: the labels cannot be used, or do not name a clip that is asked for.
+    """
+    clips = chosen(load_clips(options.data), options.only)
     settings = load_settings(options.config) if options.config else Settings()
     total, lines = Figures(), []
     with load_networks(settings) as networks:
-        for clip in load_clips(options.data):
-            if options.only and clip.path.name not in options.only:
-                continue
+        for clip in clips:
             figures = judge(clip, watch(clip, settings, networks), settings)
             total.add(figures)
             lines.append(

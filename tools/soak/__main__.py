@@ -13,11 +13,13 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.options import positive, whole
+from tools.refusal import exit_code
 from tools.soak.books import MqttListener, commands, counters, received, stored
 from tools.soak.faults import Fault, faults
 from tools.soak.house import House, house
@@ -226,19 +228,28 @@ def _range(values: list[float]) -> str:
     return f"{min(values):g} to {max(values):g}" if values else "-"
 
 
-def main() -> int:
-    """Run the soak; return the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the soak; 0, 1 if something was lost, 2 after one line on what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
-    parser.add_argument("--cameras", type=int, default=24)
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cameras", type=whole(1), default=24)
+    parser.add_argument("--minutes", type=positive, default=30.0)
+    parser.add_argument("--seed", type=whole(), default=1)
     parser.add_argument(
         "--kill", action="store_true", help="kill -9 the daemon, too; breaks the memory curve"
     )
     parser.add_argument("--calm", action="store_true", help="let nothing fail: for the memory curve alone")
-    parser.add_argument("--disk-mb", type=int, default=64)
+    parser.add_argument("--disk-mb", type=whole(1), default=64)
     parser.add_argument("--folder", type=Path, required=True, help="must not be there yet")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    return exit_code("soak", lambda: run(options))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the soak that `options` ask for and write what came of it; 1 if something was lost.
+
+    Raises:
+        ToolError, OSError: the folder is there already, or no disk can be mounted in it.
+    """
     with house(options.folder, options.cameras, options.disk_mb) as found:
         listener = MqttListener(found.brokers["mqtt"].port)
         soak = Soak(found, options.minutes, options.seed, options.kill, options.calm)

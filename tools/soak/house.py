@@ -24,6 +24,7 @@ from anpr_stream.store.list_file import add_entries, make_entry
 from tests.brokers import Mosquitto, Nats, PostgreSql, Redis, Server, free_port
 from tests.mjpeg import MjpegServer
 from tests.stubs import TEXT, scene, write_networks
+from tools.refusal import ToolError
 
 ROOT = Path(__file__).parents[2]
 AS_IN_UNIT = {"MALLOC_ARENA_MAX": "2"}
@@ -161,11 +162,17 @@ class House:
 
 @contextmanager
 def house(folder: Path, cameras: int, disk_mb: int) -> Iterator[House]:
-    """Build everything but the daemon; take it down in the end. Mounts a file system, so it needs root."""
+    """Build everything but the daemon; take it down in the end. Mounts a file system, so it needs root.
+
+    Raises:
+        OSError: the folder is there already, or cannot be made.
+        ToolError: nothing can be mounted here.
+    """
     disk = folder / "disk"
-    disk.mkdir(parents=True)
+    folder.mkdir(parents=True)
+    disk.mkdir()
     with ExitStack() as stack:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_mb}m", "soak", str(disk)], check=True)
+        _mount(disk, disk_mb)
         stack.callback(subprocess.run, ["umount", "-l", str(disk)], check=False)
         server = stack.enter_context(MjpegServer(CROSSING + EMPTY, FPS))
         webhook = stack.enter_context(Webhook())
@@ -186,6 +193,14 @@ def house(folder: Path, cameras: int, disk_mb: int) -> Iterator[House]:
         if found.daemon is not None and found.daemon.poll() is None:
             found.daemon.kill()
             found.daemon.wait()
+
+
+def _mount(disk: Path, size_mb: int) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "soak", str(disk)]
+    try:
+        subprocess.run(command, check=True)
+    except subprocess.CalledProcessError as error:
+        raise ToolError(f"{disk}: no disk can be mounted, as told above; run it as root") from error
 
 
 def _settings(found: House) -> str:

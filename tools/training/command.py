@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import torch
 
-from tools.training.loop import LoopOptions, load_checkpoint, pick_device
+from tools.options import positive, real, whole
+from tools.training.loop import LoopOptions, TrainingError, load_checkpoint, pick_device
 
 
 def add_options(
@@ -25,17 +26,17 @@ def add_options(
     """Add what every training takes; `batch` is the help of `--batch`, the others are defaults."""
     parser.add_argument("--out", type=Path, default=out, help="folder for checkpoints and curves")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--minutes", type=float, required=True, help="training ends in time and saves")
+    parser.add_argument("--minutes", type=real(), required=True, help="training ends in time and saves")
     parser.add_argument("--resume", type=Path, help="go on from this last.pt")
-    parser.add_argument("--batch", type=int, help=batch)
-    parser.add_argument("--rate", type=float, default=rate, help="learning rate")
-    parser.add_argument("--workers", type=int, help="processes that augment (cpu 1, cuda all cores)")
-    parser.add_argument("--threads", type=int, default=0, help="threads on a CPU; 0: PyTorch's choice")
-    parser.add_argument("--validate-samples", type=int, default=validate_samples)
+    parser.add_argument("--batch", type=whole(1), help=batch)
+    parser.add_argument("--rate", type=positive, default=rate, help="learning rate")
+    parser.add_argument("--workers", type=whole(), help="processes that augment (cpu 1, cuda all cores)")
+    parser.add_argument("--threads", type=whole(), default=0, help="threads on a CPU; 0: PyTorch's choice")
+    parser.add_argument("--validate-samples", type=whole(1), default=validate_samples)
     parser.add_argument(
-        "--patience", type=int, default=patience, help="validations without gain that end it; 0: none"
+        "--patience", type=whole(), default=patience, help="validations without gain that end it; 0: none"
     )
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=whole(), default=1)
 
 
 def loop_options(options: argparse.Namespace, device: torch.device) -> LoopOptions:
@@ -56,14 +57,24 @@ def prepare(options: argparse.Namespace) -> torch.device:
     """Set seed and threads as `options` say and return their device.
 
     Raises:
-        TrainingError: there is no such device here.
+        TrainingError: there is no such device here, or the options do not go together.
     """
+    _check(options)
     torch.manual_seed(options.seed)
     # A worker forked after OpenCV has begun threads of its own would wait for them for ever.
     cv2.setNumThreads(1)
     if options.threads:
         torch.set_num_threads(options.threads)
     return pick_device(options.device)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what would be lost or mean nothing."""
+    if getattr(options, "hard", 0) and not (options.pretrained or options.resume):
+        raise TrainingError("--hard weighs by a trained network: name one with --pretrained or --resume")
+    there = [options.out / name for name in ("last.pt", "best.pt") if (options.out / name).exists()]
+    if there and not options.resume:
+        raise TrainingError(f"{there[0]} is there already: go on with --resume, or name another --out")
 
 
 def samples_done(options: argparse.Namespace) -> int:

@@ -15,14 +15,13 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from tools.training.augment import GENTLE, INPUT_SIZE, UNIT, Augmenter, Plate, Strength, plain_crop
-from tools.training.packs import Pack, PackError, Record
+from tools.training.packs import MAX_LENGTH, Pack, PackError, Record
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CODES = {character: index + 1 for index, character in enumerate(ALPHABET)}
 STORED_SIZE = (192, 96)
 """(width, height) in pixels at which plates lie in memory."""
 
-MAX_LENGTH = 12
 UNKNOWN_SPLIT = -1
 GENTLE_SHARE = 0.4
 
@@ -68,10 +67,19 @@ class Plates:
         return Plate(self.pictures[index], corners, float(record["aspect"]), float(record["height_px"]))
 
 
-def readable(record: Record) -> bool:
-    """Whether the text can be spelled by the reader."""
+def unreadable(record: Record) -> str:
+    """Why the reader cannot spell the text; empty if it can."""
     text = record["text"]
-    return 0 < len(text) <= MAX_LENGTH and set(text) <= set(ALPHABET)
+    if not text or not set(text) <= set(ALPHABET):
+        return "have other characters than 0-9 and A-Z"
+    return "" if len(text) <= MAX_LENGTH else f"are longer than {MAX_LENGTH} characters"
+
+
+def left_out(pack: Pack) -> str:
+    """How many plates `load_plates` leaves out of all splits, and why; empty if none."""
+    reasons = Counter(filter(None, map(unreadable, pack.records)))
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return f"left out {reasons.total()} plates whose texts the reader cannot spell: {told}" if told else ""
 
 
 def load_plates(pack: Pack, splits: Sequence[str], some: int | None = None) -> Plates:
@@ -80,7 +88,7 @@ def load_plates(pack: Pack, splits: Sequence[str], some: int | None = None) -> P
     Raises:
         PackError: there is none.
     """
-    chosen = [i for i, record in enumerate(pack.records) if record["split"] in splits and readable(record)]
+    chosen = [i for i, r in enumerate(pack.records) if r["split"] in splits and not unreadable(r)]
     if not chosen:
         raise PackError(f"the pack holds no readable plate of the {' or '.join(splits)} split")
     if some is not None:

@@ -219,7 +219,8 @@ class _Canvas:
         size = (right - left, bottom - top)
         grey = (GREY, GREY, GREY)
         source, matrix_in = _halved(scene.picture, matrix)
-        view[:] = cv2.warpAffine(source, matrix_in, size, flags=cv2.INTER_LINEAR, borderValue=grey)
+        moved = _between_centres(matrix_in)
+        view[:] = cv2.warpAffine(source, moved, size, flags=cv2.INTER_LINEAR, borderValue=grey)
         boxes, quads = warp_plates(scene, matrix)
         shift = np.array([left, top], np.float32)
         boxes, quads = boxes + np.tile(shift, 2), quads + shift
@@ -266,6 +267,13 @@ def _halved(picture: Picture, matrix: Array) -> tuple[Picture, Array]:
     doubled[:, 0] *= width / (width // 2)
     doubled[:, 1] *= height / (height // 2)
     return np.asarray(small, dtype=np.uint8), doubled
+
+
+def _between_centres(matrix: Array) -> Array:
+    """`matrix` between the middles of pixels, from which OpenCV counts, instead of their edges, from which
+    boxes count."""
+    shift = matrix[:, :2].sum(1, keepdims=True) / 2 - 0.5
+    return np.asarray(np.concatenate([matrix[:, :2], matrix[:, 2:] + shift], 1), np.float32)
 
 
 def warp_plates(scene: Scene, matrix: Array) -> tuple[Array, Array]:

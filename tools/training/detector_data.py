@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from tools.refusal import ToolError
+from tools.refusal import ToolError, first_fault
 from tools.training.packs import read_pack
 
 Picture = NDArray[np.uint8]
@@ -115,15 +115,9 @@ def _parsed(text: str, place: str) -> dict[str, Any]:
         if not (isinstance(line, dict) and "video" in line):
             _Line.model_validate(line)
     except ValueError as error:
-        raise DataError(f"{place}: {_reason(error)}; tools.validate_dataset tells all") from error
+        fault = first_fault(error) if isinstance(error, ValidationError) else error
+        raise DataError(f"{place}: {fault}; tools.validate_dataset tells all") from error
     return line
-
-
-def _reason(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def load_scenes(data: Path, split: str, crops: bool = False) -> Scenes:

@@ -243,6 +243,14 @@ class Loop:
             self.optimizer.load_state_dict(state["optimizer"])
             self.ema.model.load_state_dict(state["ema"])
             self.progress = Progress(**state["progress"])
+            self._heed_best()
+
+    def _heed_best(self) -> None:
+        """A training killed between its two files left a `best.pt` that its `last.pt` does not know."""
+        kept = self.options.out / "best.pt"
+        if kept.exists():
+            known = load_checkpoint(kept).get("progress", {}).get("best", -math.inf)
+            self.progress.best = max(self.progress.best, known)
 
     def run(self) -> Progress:
         """Train until the minutes are over, patience ends or a signal comes; saves in every case.

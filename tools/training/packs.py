@@ -22,6 +22,8 @@ Record = dict[str, Any]
 """What is known of a picture; its keys depend on the kind of the pack (see `tools.pack_data`)."""
 
 SCHEMA = 1
+MAX_LENGTH = 12
+"""Characters of the longest text that the plate reader learns."""
 
 
 class PackError(ToolError):

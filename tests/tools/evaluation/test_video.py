@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +124,33 @@ def test_figures_add_up_and_are_printed() -> None:
 def test_a_folder_without_labels_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"labels\.jsonl does not exist"):
         load_clips(tmp_path)
+
+
+LINE = '{"video": "a.mp4", "fps": 25, "seconds": 4, "visits": [%s]}'
+
+
+@pytest.mark.parametrize(
+    ("labels", "only", "message"),
+    [
+        (b"{no json", "a.mp4", r"labels\.jsonl:2: Invalid JSON"),
+        (b"[]", "a.mp4", r"labels\.jsonl:2: Input should be an object"),
+        (b'{"video": "\xe4"}', "a.mp4", "not UTF-8"),
+        ((LINE % "").replace("25", "0").encode(), "a.mp4", r":2: fps: Input should be greater than 0"),
+        ((LINE % '{"text": "A"}').encode(), "a.mp4", r":2: visits\.0\.first_frame: Field required"),
+        ((LINE % '{"text": 5, "first_frame": 0, "last_frame": 1}').encode(), "a.mp4", r"visits\.0\.text"),
+        ((LINE % "").encode(), "b.mp4", r"no clip b\.mp4 in the labels; there are a\.mp4"),
+        (b"", "a.mp4", r"no clip a\.mp4"),
+        (b"", "", "the labels name no clip"),
+    ],
+)
+def test_labels_and_names_that_cannot_be_used_end_in_one_line_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: bytes, only: str, message: str
+) -> None:
+    (tmp_path / "labels.jsonl").write_bytes(b"\xef\xbb\xbf\r\n" + labels + b"\r\n")
+    assert main(["video", "--data", str(tmp_path), *(["--only", only] if only else [])]) == 2
+    text = capsys.readouterr()
+    assert text.out == ""
+    assert re.match(f"evaluate: .*{message}.*\n$", text.err)
 
 
 def test_a_rendered_clip_goes_through_the_whole_pipeline(

@@ -1,5 +1,6 @@
 """Plates of a pack, drawn with weights and made into batches."""
 
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -13,6 +14,7 @@ from tools.training.data import (
     background_bank,
     encode_texts,
     first_line_length,
+    left_out,
     load_plates,
     plain_batch,
     sampling_weights,
@@ -43,6 +45,12 @@ def test_only_plates_of_the_split_that_can_be_spelled_are_loaded(pack):
     assert [entry["text"] for entry in load_plates(pack, ["train"]).records] == ["AB12", "ZZ8"]
     assert [entry["text"] for entry in load_plates(pack, ["val"]).records] == ["XY9"]
     assert len(load_plates(pack, ["train", "val"], some=2)) == 2
+
+
+def test_what_cannot_be_spelled_is_counted_by_reason(pack):
+    told = "1 are longer than 12 characters, 1 have other characters than 0-9 and A-Z"
+    assert left_out(pack) == f"left out 2 plates whose texts the reader cannot spell: {told}"
+    assert left_out(replace(pack, records=[record()])) == ""
 
 
 def test_boxes_follow_the_picture_to_its_stored_size(pack):

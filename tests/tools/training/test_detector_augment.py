@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -61,6 +62,41 @@ def test_boxes_stay_on_their_plates(mosaic):
             assert (box >= 0).all()
             assert (box[2:] <= (256, 192)).all()
     assert plates > 10
+
+
+def slanted_plates(colours):
+    """Plates of known corners, each of one colour of its own, on grey."""
+    for number, colour in enumerate(colours):
+        quad = np.array([[100, 80], [190, 90 + 2 * number], [188, 130], [98, 118]], np.float32)
+        large = np.zeros((240 * 8, 320 * 8), np.uint8)
+        cv2.fillConvexPoly(large, (quad * 8).astype(np.int32), 255)
+        share = cv2.resize(large, (320, 240), interpolation=cv2.INTER_AREA)[..., None] / 255
+        picture = (90 * (1 - share) + np.array(colour) * share).round().astype(np.uint8)
+        box = np.concatenate([quad.min(0), quad.max(0)])
+        yield Scene(picture, box[None], quad[None], True, "drawn", "tw")
+
+
+@pytest.mark.parametrize("mosaic", [0.0, 1.0])
+def test_boxes_end_where_their_plates_end(mosaic):
+    colours = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255)])
+    recipe = replace(STILL, mosaic=mosaic, flip=0.5, turn=1.0)
+    augmenter = Augmenter(Scenes(list(slanted_plates(colours)), []), recipe, 3)
+    beside = []
+    for _ in range(60):
+        sample = augmenter.draw(256, 192)
+        for box in sample.boxes[np.isfinite(sample.quads).all((1, 2))]:  # whole, not cut by an edge
+            x, y = ((box[:2] + box[2:]) / 2).astype(int)
+            middle = sample.picture[y, x].astype(int)
+            likeness = np.abs(colours - middle).sum(1)
+            towards = colours[likeness.argmin()] - 90
+            share = (sample.picture.astype(int) - 90) @ towards / (towards @ towards)
+            _, parts = cv2.connectedComponents((share > 0.5).astype(np.uint8))
+            rows, columns = np.nonzero(parts == parts[y, x])
+            ends = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+            beside.append((ends - box) / np.maximum(1, (box[2:] - box[:2]).max() / 90))
+    assert len(beside) > 40
+    assert np.abs(beside).max() < 1.5
+    assert np.abs(np.mean(beside, 0)).max() < 0.25
 
 
 def test_a_flipped_quad_still_begins_at_the_plates_top_left():

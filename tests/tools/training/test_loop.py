@@ -92,6 +92,17 @@ def test_a_resumed_training_goes_on_where_it_stood(tmp_path):
     assert steps == [40, 40]
 
 
+def test_a_training_killed_between_its_two_files_does_not_lose_its_best(tmp_path):
+    last = tmp_path / "last.pt"
+    run(Fitting(10, scores=[1.0]), tmp_path)
+    older = last.read_bytes()
+    run(Fitting(10, scores=[5.0]), tmp_path, resume=last)
+    last.write_bytes(older)
+    _, progress = run(Fitting(10, scores=[2.0]), tmp_path, resume=last)
+    assert progress.best == 5.0
+    assert load_checkpoint(tmp_path / "best.pt")["metrics"]["score"] == 5.0
+
+
 def test_pretrained_weights_start_a_new_count(tmp_path):
     run(Fitting(300), tmp_path / "a")
     _, progress = run(Fitting(10), tmp_path / "b", pretrained=tmp_path / "a" / "best.pt")
