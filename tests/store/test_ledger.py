@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 
@@ -94,3 +95,19 @@ def test_the_third_part_of_a_twice_cut_visit_fires_nothing(database: sqlite3.Con
     ledger.close_interrupted(database, payload, (), 9.0)
     ledger.accept(database, make_entry("third", first_utc_s=1040.0, once_lanes=(GATE,)), 10.0, resume_s=60.0)
     assert len(outbox.take(database, "gate", 9)) == 1
+
+
+def test_what_fired_long_ago_does_not_slow_down_a_gate(database: sqlite3.Connection) -> None:
+    def steps(number: int) -> int:
+        """SQLite's own steps, in hundreds, to accept one event that fires."""
+        count = itertools.count()
+        database.set_progress_handler(lambda: min(next(count), 0), 100)
+        time_s = 1000.0 + 60 * number
+        entry = make_entry(f"v{number}", first_utc_s=time_s, last_utc_s=time_s + 1, once_lanes=(GATE,))
+        ledger.accept(database, entry, time_s, resume_s=30.0)
+        return next(count)
+
+    early = max(steps(number) for number in range(5))
+    for number in range(5, 500):
+        steps(number)
+    assert steps(500) <= early + 1
