@@ -224,7 +224,13 @@ def raw_connection(client: httpx.Client) -> socket.socket:
 
 
 def test_a_foreign_page_cannot_ask_loopback_under_its_own_name(client: httpx.Client) -> None:
-    assert client.get("/events", headers={"Host": "evil.example"}).status_code == 400
+    for host in ("evil.example", "127.0.0.1.evil.example:8480", "[::1", "localhost@evil.example"):
+        assert client.get("/events", headers={"Host": host}).status_code == 400
+
+
+def test_every_loopback_address_answers(house: House, client: httpx.Client) -> None:
+    for host in ("localhost:8480", "LOCALHOST", "127.0.0.2:8480", "[::1]:8480"):
+        assert client.get("/events", headers={"Host": host}).status_code == 200
 
 
 def test_nothing_can_be_changed(client: httpx.Client) -> None:
