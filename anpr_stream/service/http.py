@@ -172,7 +172,7 @@ class _Pages:
         return FileResponse(path, media_type="image/jpeg", headers=headers)
 
     def _search(self, query: Query) -> Response:
-        visits = self._read(lambda db: list(history.search(db, query, self._site.confusions.distance)))
+        visits = self._read(lambda db: list(history.search(db, query, self._site.confusions)))
         rows = [
             f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)}}}'
             for visit in visits

@@ -104,7 +104,12 @@ CREATE TABLE announced (
 ) WITHOUT ROWID;
 """
 
-STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED)
+BY_AGE = """
+CREATE INDEX visits_by_class ON visits (plate_class, last_utc_s);
+CREATE INDEX images_by_age ON images (plate_class = 'listed', stored_utc_s, bytes);
+"""
+
+STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED, BY_AGE)
 """What each version added; a store is brought from its own version to the last one, step by step."""
 VERSION = len(STEPS)
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import itertools
 import json
 import sqlite3
 
 from anpr_stream.store import ledger, outbox
 from anpr_stream.store.history import revisions
 from anpr_stream.store.ledger import ImageRow, OnceLane
-from tests.store.entries import make_entry
+from tests.store.entries import make_entry, steps
 
 GATE = OnceLane("gate", "AB123")
 
@@ -98,16 +97,12 @@ def test_the_third_part_of_a_twice_cut_visit_fires_nothing(database: sqlite3.Con
 
 
 def test_what_fired_long_ago_does_not_slow_down_a_gate(database: sqlite3.Connection) -> None:
-    def steps(number: int) -> int:
-        """SQLite's own steps, in hundreds, to accept one event that fires."""
-        count = itertools.count()
-        database.set_progress_handler(lambda: min(next(count), 0), 100)
+    def fire(number: int) -> None:
         time_s = 1000.0 + 60 * number
         entry = make_entry(f"v{number}", first_utc_s=time_s, last_utc_s=time_s + 1, once_lanes=(GATE,))
         ledger.accept(database, entry, time_s, resume_s=30.0)
-        return next(count)
 
-    early = max(steps(number) for number in range(5))
-    for number in range(5, 500):
-        steps(number)
-    assert steps(500) <= early + 1
+    early = steps(database, lambda: fire(0))
+    for number in range(1, 500):
+        fire(number)
+    assert steps(database, lambda: fire(500)) <= early + 2
