@@ -82,6 +82,9 @@ DELIVERY_S = Histogram(
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600, 3600),
     registry=REGISTRY,
 )
+HTTP_DROPPED = Counter(
+    "anpr_http_dropped", "Web clients whose connection was cut, by reason", ["reason"], registry=REGISTRY
+)
 LATENCY_P95_S = Gauge(
     "anpr_event_latency_p95_seconds",
     "Latency that 95 of 100 events of the last five minutes stay under",

@@ -138,7 +138,7 @@ def _query(
 
 def _find(place: Place, query: Query) -> Iterator[Found]:
     with closing(read_database(place.folder)) as database:
-        yield from search_history(database, query, load_confusions().distance)
+        yield from search_history(database, query, load_confusions())
 
 
 def _lines(visits: Iterable[Found], form: str) -> Iterator[str]:

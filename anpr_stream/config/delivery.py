@@ -327,14 +327,15 @@ class Http(Section):
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> Http:
-        if self.enabled and self.token is None and not _is_loopback(self.host):
+        if self.enabled and self.token is None and not is_loopback(self.host):
             raise ValueError(f"token: needed to listen on {self.host}, which others can reach")
         if self.token is not None and len(self.token.get_secret_value()) < 16:
             raise ValueError("token: at least 16 characters")
         return self
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's name or address is this machine's own, which others cannot reach."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

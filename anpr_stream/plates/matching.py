@@ -34,8 +34,12 @@ _COMMON, _RAREST = 0.02, 0.0005
 """Rates of confusions that cost as much as a look-alike of the prior, and as any other change."""
 
 
+_PLACES = np.full(128, -1, dtype=np.intp)
+_PLACES[[ord(character) for character in ALPHABET]] = range(len(ALPHABET))
+
+
 def _codes(text: str) -> Codes:
-    return np.array([ALPHABET.index(character) for character in text], dtype=np.intp)
+    return _PLACES[np.frombuffer(text.encode("ascii"), dtype=np.uint8)]
 
 
 def _prior() -> FloatArray:
@@ -113,6 +117,10 @@ class Confusions:
             row = below
         return row[-1]
 
+    def turned(self) -> Confusions:
+        """Return the costs the other way round, of read characters by true ones."""
+        return Confusions(np.ascontiguousarray(self.costs.T))
+
     def costs_of(self, read: str) -> npt.NDArray[np.float32]:
         """Return what each character of a text costs as each true one: (len(read), 36) float32."""
         return np.ascontiguousarray(self.costs[:, _codes(read)].T)
@@ -136,7 +144,9 @@ class TextIndex:
             by_length.setdefault(len(text), []).append(text)
         by_length.pop(0, None)
         self._texts = by_length
-        self._codes = {length: np.stack([_codes(t) for t in texts]).T for length, texts in by_length.items()}
+        self._codes = {
+            length: _codes("".join(texts)).reshape(-1, length).T for length, texts in by_length.items()
+        }
 
     def near(self, read: str, limit: float) -> list[tuple[float, str]]:
         """Return the distance and text of all that are within `limit` of a read text, nearest first."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -19,11 +20,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from anpr_stream.config.delivery import is_loopback
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import StoreError
 from anpr_stream.metrics import REGISTRY
@@ -36,7 +37,6 @@ from anpr_stream.store.snapshots import SnapshotFolder
 
 OPEN = {"/healthz", "/readyz"}
 """Paths that a monitor may ask without the token; they tell nothing but yes or no."""
-LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 SIGN_OF_LIFE_S = 15.0
 STREAM_BATCH = 100
 
@@ -105,12 +105,7 @@ class Site:
 def web_application(site: Site) -> Starlette:
     """Return the application; `configs/openapi.json` describes it."""
     pages = _Pages(site)
-    middleware = []
-    if site.token is None:
-        # A foreign web page can make a browser ask loopback under the page's own name (DNS rebinding).
-        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES))
-    else:
-        middleware.append(Middleware(BaseHTTPMiddleware, dispatch=_bearer(site.token)))
+    guard = _loopback_only if site.token is None else _bearer(site.token)
     return Starlette(
         routes=[
             Route("/healthz", pages.health),
@@ -122,7 +117,7 @@ def web_application(site: Site) -> Starlette:
             Route("/snapshots/{path:path}", pages.snapshot),
             Route("/openapi.json", pages.openapi),
         ],
-        middleware=middleware,
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=guard)],
         exception_handlers={
             HTTPException: _http_error,
             StoreError: _store_error,
@@ -177,7 +172,7 @@ class _Pages:
         return FileResponse(path, media_type="image/jpeg", headers=headers)
 
     def _search(self, query: Query) -> Response:
-        visits = self._read(lambda db: list(history.search(db, query, self._site.confusions.distance)))
+        visits = self._read(lambda db: list(history.search(db, query, self._site.confusions)))
         rows = [
             f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)}}}'
             for visit in visits
@@ -226,6 +221,20 @@ def _last_event(request: Request) -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise ValueError("Last-Event-ID: expected the number of an event")
     return int(text)
+
+
+async def _loopback_only(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse other names: a foreign page can make a browser ask loopback under its own (DNS rebinding)."""
+    if not is_loopback(_host_of(request)):
+        return _error(400, "without a token only localhost and loopback addresses are answered")
+    return await call_next(request)
+
+
+def _host_of(request: Request) -> str:
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _bearer(token: str) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Protocol
@@ -98,7 +99,8 @@ def _time(parameters: Parameters, name: str) -> float | None:
     if text is None:
         return None
     try:
-        return parse_time(text)
+        # In an address a plus that is not written %2B means a blank: 2026-11-30T12:00:00 01:00.
+        return parse_time(re.sub(r"(T.*) ", r"\1+", text.upper()))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 

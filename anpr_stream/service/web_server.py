@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anpr_stream.config.delivery import Http
 from anpr_stream.errors import AddressError, reason_of
+from anpr_stream.metrics import HTTP_DROPPED
 
 END_WITHIN_S = 1
 """Time for answers under way at the end; uvicorn takes whole seconds."""
@@ -21,6 +22,8 @@ ACCEPTED_AT_ONCE = 64
 """So many callers are let in before those beyond the limit are turned away."""
 ASK_WITHIN_S = 10.0
 """A caller that has not sent the head of a request in this time is dropped."""
+TAKE_WITHIN_S = 60.0
+"""So is one that takes nothing of its answer: it would hold its place, and the answer in memory, for ever."""
 
 
 class WebServer:
@@ -82,20 +85,31 @@ class WebServer:
 
 
 class _Caller(H11Protocol):
-    """A connection that must not be silent; the library gives a first request all the time of the world."""
+    """A connection that must neither be silent nor deaf; the library gives it all the time of the world."""
 
     _patience: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
+            self._drop("too_many")
         self._be_patient()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
+        for timer in (self._patience, self._stalled):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(TAKE_WITHIN_S, self._drop, "stalled")
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -108,4 +122,8 @@ class _Caller(H11Protocol):
 
     def _drop_if_silent(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.abort()
+            self._drop("silent")
+
+    def _drop(self, reason: str) -> None:
+        HTTP_DROPPED.labels(reason).inc()
+        self.transport.abort()

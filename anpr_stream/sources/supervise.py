@@ -22,6 +22,11 @@ HEALTHY_S = 10.0
 """A camera that ran this long starts again with the shortest wait when it is lost."""
 HOPELESS = frozenset({"source-auth", "source-not-found", "source-codec", "source-plugin"})
 """Reasons that do not go away by themselves: the longest wait at once, so that no account is locked."""
+CLOCK_JUMP_S = 1.0
+"""A camera's clock that leaves its pictures' own time by more has jumped."""
+CLOCK_SETTLES_S = 10.0
+"""A jump that lasts this long is one of the camera's clock. A camera that begins its RTP time anew tells
+wrong times until its next report, some seconds later."""
 SMOOTHING = 0.1
 """Weight of the newest frame interval in the mean."""
 
@@ -76,6 +81,27 @@ class Watchdog:
         raise SourceError(f"{self._shown} {what} for {self._waited_s:.1f} s", "source-stalled")
 
 
+class CameraClock:
+    """The camera's own time over one connection; a jump counts when it has lasted."""
+
+    def __init__(self) -> None:
+        self._ahead_s: float | None = None
+        self._jumped_at_s: float | None = None
+
+    def utc_s(self, picture: Picture) -> float | None:
+        """Return when the camera took a picture, None where it does not say."""
+        if picture.camera_utc_s is None:
+            return None
+        ahead_s = picture.camera_utc_s - picture.running_s
+        if self._ahead_s is None or abs(ahead_s - self._ahead_s) <= CLOCK_JUMP_S:
+            self._ahead_s, self._jumped_at_s = ahead_s, None
+        elif self._jumped_at_s is None:
+            self._jumped_at_s = picture.running_s
+        elif abs(picture.running_s - self._jumped_at_s) >= CLOCK_SETTLES_S:
+            self._ahead_s, self._jumped_at_s = ahead_s, None
+        return self._ahead_s + picture.running_s
+
+
 class Backoff:
     """How long to wait before the next try: doubling, with jitter, so that cameras do not come in step."""
 
@@ -120,6 +146,7 @@ class LiveSource(MeteredSource):
         self._segment = 0
         self._next_index = 0
         self._clock_note = ""
+        self._camera_clock = CameraClock()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the newest frames until `close`; see `Source`."""
@@ -134,6 +161,7 @@ class LiveSource(MeteredSource):
         """Frames of one connection."""
         self._meter.change(SourceState.CONNECTING, self._meter.status().reason)
         began_s = self._clock.monotonic_s()
+        self._camera_clock, self._clock_note = CameraClock(), ""
         session = self._connect()
         try:
             yield from self._watched(session, began_s - self._began_s)
@@ -184,7 +212,7 @@ class LiveSource(MeteredSource):
     def _utc_s(self, picture: Picture) -> float:
         """The camera's own time where it sends a believable one, else that of arrival."""
         arrival_s = self._clock.utc_s() - picture.age_s
-        camera_s = picture.camera_utc_s
+        camera_s = self._camera_clock.utc_s(picture)
         if camera_s is None or self._settings.clock == "arrival":
             return arrival_s
         if abs(camera_s - arrival_s) <= self._settings.clock_limit_s:

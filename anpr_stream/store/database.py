@@ -6,6 +6,7 @@ each commit: what is accepted survives a power cut, and batched commits make it 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -104,7 +105,12 @@ CREATE TABLE announced (
 ) WITHOUT ROWID;
 """
 
-STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED)
+BY_AGE = """
+CREATE INDEX visits_by_class ON visits (plate_class, last_utc_s);
+CREATE INDEX images_by_age ON images (plate_class = 'listed', stored_utc_s, bytes);
+"""
+
+STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED, BY_AGE)
 """What each version added; a store is brought from its own version to the last one, step by step."""
 VERSION = len(STEPS)
 
@@ -141,11 +147,10 @@ def read_database(folder: Path) -> sqlite3.Connection:
         StoreError: there is none, or it cannot be read.
     """
     path = folder / NAME
-    if not path.is_file():
-        raise StoreError(f"{path}: no such store; name its folder, or run 'anpr-stream serve' first")
+    _check_readable(path)
     try:
         database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
+            f"{path.absolute().as_uri()}?mode=ro{_immutable(path)}",
             uri=True,
             timeout=BUSY_S,
             isolation_level=None,
@@ -155,6 +160,24 @@ def read_database(folder: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
     return database
+
+
+def _check_readable(path: Path) -> None:
+    """Raise `StoreError` where SQLite would only say that it cannot open the file.
+
+    It is not opened to find out: closing it would take SQLite's locks of this process away.
+    """
+    is_closed = os.path.isdir(path.parent) and not os.access(path.parent, os.X_OK)
+    if not is_closed and not os.path.isfile(path):
+        raise StoreError(f"{path}: no such store; name its folder, or run 'anpr-stream serve' first")
+    if is_closed or not os.access(path, os.R_OK):
+        raise StoreError(f"{path}: this user may not read it; ask as root or as the service's user")
+
+
+def _immutable(path: Path) -> str:
+    """Return what lets SQLite read a store at rest where the caller may not make a log beside it."""
+    is_at_rest = not path.with_name(f"{NAME}-wal").exists()
+    return "&immutable=1" if is_at_rest and not os.access(path.parent, os.W_OK) else ""
 
 
 def _check_version(database: sqlite3.Connection, path: Path) -> int:

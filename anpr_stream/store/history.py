@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
+from anpr_stream.plates.matching import Confusions, TextIndex
 from anpr_stream.plates.text import normalise
 
 PAGE = 200
 """Visits that are read in one go."""
+COMPARED = 5000
+"""Texts that are compared in one go."""
 _Fitting: TypeAlias = "tuple[int, float | None]"
 """Sequence number of a visit's last revision, and the distance of a search by likeness."""
-
-Distance = Callable[[str, str], float]
-"""How far two texts are apart: 0 for equal ones, about 1 for each character that differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +73,22 @@ def pattern(text: str) -> str:
     return normalise(text, keep="?*")
 
 
-def search(database: sqlite3.Connection, query: Query, distance: Distance | None = None) -> Iterator[Found]:
+def search(
+    database: sqlite3.Connection, query: Query, confusions: Confusions | None = None
+) -> Iterator[Found]:
     """Yield the visits that fit at the first step, newest first; one that is deleted meanwhile is left out.
 
     Args:
         database: for reading.
         query: what to look for.
-        distance: needed for `max_distance`.
-
-    Raises:
-        ValueError: `max_distance` without a `distance` or a text.
+        confusions: how far apart texts are, for `max_distance`; the prior for None.
     """
     where, values = _conditions(query)
     sql = "SELECT sequence, text FROM visits JOIN revisions USING (visit_id, revision)"
     sql += f" WHERE {' AND '.join(where)} ORDER BY last_utc_s DESC"
     with closing(database.execute(sql, values)) as rows:
-        fitting = _near(rows, query, distance) if query.max_distance is not None else _plain(rows)
+        limit = query.max_distance
+        fitting = _plain(rows) if limit is None else _near(rows, query, limit, confusions or Confusions())
         found = list(islice(fitting, query.limit))
     for start in range(0, len(found), PAGE):
         yield from _page(database, found[start : start + PAGE])
@@ -132,15 +132,16 @@ def _plain(rows: Iterable[tuple[int, str | None]]) -> Iterator[_Fitting]:
 
 
 def _near(
-    rows: Iterable[tuple[int, str | None]], query: Query, distance: Distance | None
+    rows: Iterator[tuple[int, str]], query: Query, limit: float, confusions: Confusions
 ) -> Iterator[_Fitting]:
-    wanted = pattern(query.text)
-    if distance is None or query.max_distance is None:
-        raise ValueError("a search by likeness needs a distance")
-    for sequence, text in rows:
-        away = 0.0 if text == query.hashed_text else distance(wanted, normalise(text or ""))
-        if away <= query.max_distance:
-            yield sequence, away
+    wanted, costs = pattern(query.text), confusions.turned()
+    while chunk := list(islice(rows, COMPARED)):
+        texts = {text for _, text in chunk} - {query.hashed_text}
+        distances = {text: away for away, text in TextIndex(texts, costs).near(wanted, limit)}
+        for sequence, text in chunk:
+            away = 0.0 if text == query.hashed_text else distances.get(text)
+            if away is not None:
+                yield sequence, away
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
@@ -153,7 +154,8 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
             where.append(condition)
             values.append(value)
     _any_of(where, values, "camera IN ({})", query.cameras)
-    _any_of(where, values, "plate_class IN ({})", query.classes)
+    # The plus keeps SQLite to the order of time: by class it would sort all that fit to give the newest.
+    _any_of(where, values, "+plate_class IN ({})", query.classes)
     _any_of(where, values, "visit_id IN (SELECT visit_id FROM hits WHERE list IN ({}))", query.lists)
     if query.text:
         _text_condition(where, values, query)

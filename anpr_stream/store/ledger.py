@@ -168,8 +168,9 @@ def _write_images(database: sqlite3.Connection, entry: Entry, utc_s: float) -> N
 
 def _fire(database: sqlite3.Connection, entry: Entry, once: OnceLane, resume_s: float) -> bool:
     """Return whether the lane fires now: not fired in this visit, nor in its part before a crash."""
+    # CROSS holds SQLite to the last seconds' visits; by itself it looks through all that the lane ever fired.
     before_crash = database.execute(
-        "SELECT 1 FROM fired JOIN visits USING (visit_id)"
+        "SELECT 1 FROM visits CROSS JOIN fired USING (visit_id)"
         " WHERE lane = ? AND entry = ? AND camera = ? AND interrupted AND last_utc_s > ?",
         (once.lane, once.entry, entry.camera, entry.first_utc_s - resume_s),
     ).fetchone()

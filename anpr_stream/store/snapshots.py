@@ -18,6 +18,9 @@ from anpr_stream.store.privacy import blur
 from anpr_stream.types import Box, Crop, Event, Image
 from anpr_stream.vision.planes import full_bgr
 
+LONGEST_COMPONENT = 255
+"""Bytes of a name of a file or folder that all usual file systems take."""
+
 
 class SnapshotFolder:
     """Writes pictures as `<day>/<camera>/<visit>-<revision>-<role>.jpg` below one folder."""
@@ -98,9 +101,14 @@ def _frame(crop: Crop, hidden: Sequence[Box]) -> Image:
 def _safe(name: str) -> str:
     """Return a name that is one path component: other characters as `=` and their code.
 
-    Not `%`: behind `/snapshots/` it would have to be escaped once more.
+    Not `%`: behind `/snapshots/` it would have to be escaped once more. Of one that is too long for a
+    file system a digest stands in place of the end.
     """
-    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"={ord(found[0]):02x}", name)
+    safe = re.sub(r"[^A-Za-z0-9_-]", lambda found: f"={ord(found[0]):02x}", name)
+    if len(safe) <= LONGEST_COMPONENT:
+        return safe
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{safe[: LONGEST_COMPONENT - len(digest) - 1]}-{digest}"
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -233,7 +233,9 @@ class VisitKeeper:
         plate = visit.plate
         if plate is None or plate.confidence < _LEAST_CONFIDENCE:
             return
-        for other in [other for other in self._visits if self._has_text(other, plate)]:
+        alike = [other for other in self._visits if self._has_text(other, plate)]
+        # The very text before look-alikes of it: which of two plates was found first must not decide.
+        for other in sorted(alike, key=lambda v: v.plate is None or v.plate.text != plate.text):
             if other is not visit:
                 older, younger = sorted((visit, other), key=lambda v: v.path.first_s)
                 if self._meet(older, younger):

@@ -53,6 +53,13 @@ def test_the_index_finds_what_each_distance_says(texts: list[str], read: str, li
     assert [d for d, _ in found] == sorted(d for d, _ in found)
 
 
+def test_costs_turned_around_are_those_of_the_other_way() -> None:
+    costs = PRIOR.costs.copy()
+    costs[ALPHABET.index("W"), ALPHABET.index("H")] = 0.25
+    there = Confusions(costs)
+    assert there.turned().distance("AH1", "BW1") == there.distance("BW1", "AH1")
+
+
 def test_an_index_of_ten_thousand_texts() -> None:
     texts = [f"{n % 26 and 'AB'}{n:05d}" for n in range(1, 10_000)]
     assert TextIndex(texts).near("AB01234", 0.2) == [(0.0, "AB01234")]

@@ -4,17 +4,19 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 
 from anpr_stream.config.delivery import Http
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import AddressError
+from anpr_stream.metrics import REGISTRY
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.service import web_server
 from anpr_stream.service.http import News, Site, web_application
@@ -224,7 +226,13 @@ def raw_connection(client: httpx.Client) -> socket.socket:
 
 
 def test_a_foreign_page_cannot_ask_loopback_under_its_own_name(client: httpx.Client) -> None:
-    assert client.get("/events", headers={"Host": "evil.example"}).status_code == 400
+    for host in ("evil.example", "127.0.0.1.evil.example:8480", "[::1", "localhost@evil.example"):
+        assert client.get("/events", headers={"Host": host}).status_code == 400
+
+
+def test_every_loopback_address_answers(house: House, client: httpx.Client) -> None:
+    for host in ("localhost:8480", "LOCALHOST", "127.0.0.2:8480", "[::1]:8480"):
+        assert client.get("/events", headers={"Host": host}).status_code == 200
 
 
 def test_nothing_can_be_changed(client: httpx.Client) -> None:
@@ -317,6 +325,17 @@ def test_a_caller_that_says_nothing_whole_is_dropped_and_a_stream_is_not(
         house.record(event("v3"))
         assert stream.next()[1]["visit_id"] == "v3"
         assert client.get("/healthz").status_code == 200
+
+
+def test_a_caller_that_takes_nothing_of_its_answer_is_dropped(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "TAKE_WITHIN_S", 0.2)
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serving(house) as client, raw_connection(client) as deaf, suppress(ConnectionError):
+        while True:  # until all buffers between are full and the connection is cut
+            deaf.sendall(asked)
+    assert 'anpr_http_dropped_total{reason="stalled"} 1.0' in generate_latest(REGISTRY).decode()
 
 
 def test_a_caller_beyond_the_limit_is_turned_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,11 @@ def test_all_parameters() -> None:
     assert query.until_utc_s - query.since_utc_s == 11 * 3600
 
 
+def test_a_plus_that_an_address_turned_into_a_blank_is_one() -> None:
+    query = parse_query(QueryParams("since=2026-11-30T12:00:00+01:00&until=2026-11-30 11:00"))
+    assert query.since_utc_s == query.until_utc_s
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

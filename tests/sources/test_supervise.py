@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -154,6 +155,29 @@ def test_the_cameras_clock_counts_where_it_can_be_believed(
     frames = source.frames()
     assert next(frames).utc_s == pytest.approx(arrival_s + expected_off_s)
     assert ("clock is off by 1000000 s" in source.status().reason) == (off_s == 1e6)
+
+
+def test_a_jump_of_the_cameras_clock_counts_when_it_has_lasted() -> None:
+    began_s = FakeClock().utc_s()
+
+    def told(number: int) -> float:
+        """Wrong for 4 s, as after a reset of the camera's RTP time; from 10 s on its clock is another."""
+        off_s = -100.0 if 20 <= number < 60 else 30.0 if number >= 100 else 0.0
+        return began_s + number / 10 + off_s
+
+    source, _, _ = source_of([shot(number, camera_utc_s=told(number)) for number in range(220)])
+    times_s = [frame.utc_s - began_s for frame in islice(source.frames(), 220)]
+    assert times_s == pytest.approx([number / 10 + 30.0 * (number >= 200) for number in range(220)])
+
+
+def test_a_clock_that_is_wrong_is_told_again_after_a_reconnect() -> None:
+    settings = SourceSettings(retry_min_s=0.001, retry_max_s=0.001)
+    wrong = shot(0, camera_utc_s=1.0)
+    source, _, _ = source_of([wrong], [wrong], settings=settings)
+    frames = source.frames()
+    for _ in range(2):
+        next(frames)
+        assert "clock is off" in source.status().reason
 
 
 def test_a_silent_camera_is_rebuilt_after_its_own_intervals() -> None:

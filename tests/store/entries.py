@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from anpr_stream.store.ledger import Entry, PlateClass
@@ -21,3 +24,12 @@ def make_entry(visit_id: str = "v1", revision: int = 0, **change: Any) -> Entry:
     } | change
     payload = json.dumps({"visit_id": visit_id, "revision": revision, "kind": values["kind"]})
     return Entry(visit_id=visit_id, revision=revision, **{"payload": payload, **values})
+
+
+def steps(database: sqlite3.Connection, action: Callable[[], object]) -> int:
+    """Return how many of SQLite's own steps an action takes, in hundreds: time without a clock."""
+    count = itertools.count()
+    database.set_progress_handler(lambda: min(next(count), 0), 100)
+    action()
+    database.set_progress_handler(None, 0)
+    return next(count)

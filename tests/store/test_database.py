@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -49,6 +54,52 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
     open_database(tmp_path).close()
     with closing(read_database(tmp_path)) as reader, pytest.raises(sqlite3.OperationalError):
         reader.execute("DELETE FROM fired")
+
+
+READ_AS_NOBODY = """
+import os, sys
+from contextlib import closing
+from pathlib import Path
+from anpr_stream.store.database import read_database
+os.setuid(65534)
+with closing(read_database(Path(sys.argv[1]))) as reader:
+    print(reader.execute("SELECT visit_id FROM fired").fetchall())
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users reach; pytest's own are closed to them."""
+    if os.getuid():
+        pytest.skip("becoming another user needs root")
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def read_as_nobody(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", READ_AS_NOBODY, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_store_at_rest_is_read_by_who_may_only_read(open_folder: Path) -> None:
+    with closing(open_database(open_folder)) as database:
+        database.execute("INSERT INTO fired VALUES ('lane', 'v1', 'AB1')")
+    assert read_as_nobody(open_folder).stdout == "[('v1',)]\n"
+
+
+def test_a_store_at_work_is_read_by_who_may_only_read(open_folder: Path) -> None:
+    with closing(open_database(open_folder)) as database:
+        database.execute("INSERT INTO fired VALUES ('lane', 'v1', 'AB1')")
+        assert read_as_nobody(open_folder).stdout == "[('v1',)]\n"
+
+
+@pytest.mark.parametrize("closed", [".", NAME])
+def test_who_may_not_read_a_store_is_told(open_folder: Path, closed: str) -> None:
+    open_database(open_folder).close()
+    (open_folder / closed).chmod(0o600)
+    assert "StoreError: " in (told := read_as_nobody(open_folder).stderr)
+    assert f"{NAME}: this user may not read it" in told
 
 
 def test_a_missing_store_is_named(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import json
 import sqlite3
 from typing import Any
 
+import numpy as np
 import pytest
 
+from anpr_stream.plates.matching import Confusions
 from anpr_stream.store import history, ledger
 from anpr_stream.store.history import Query
 from anpr_stream.store.ledger import PlateClass
-from tests.store.entries import make_entry
+from tests.store.entries import make_entry, steps
 
 PLATES = ["AB123", "AB128", "XY777", "B12", None]
 
@@ -32,12 +34,11 @@ def filled(database: sqlite3.Connection) -> sqlite3.Connection:
     return database
 
 
-def differing(one: str, other: str) -> float:
-    return sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
+DIFFERING = Confusions(1 - np.eye(36, dtype=np.float32))
 
 
 def found(database: sqlite3.Connection, **query: Any) -> list[str]:
-    visits = history.search(database, Query(**query), differing)
+    visits = history.search(database, Query(**query), DIFFERING)
     return [json.loads(visit.payload)["visit_id"] for visit in visits]
 
 
@@ -68,8 +69,26 @@ def test_search(filled: sqlite3.Connection, query: dict[str, Any], expected: lis
 
 
 def test_a_search_by_likeness_tells_the_distance(filled: sqlite3.Connection) -> None:
-    visits = history.search(filled, Query(text="ab128", max_distance=1.0), differing)
+    visits = history.search(filled, Query(text="ab128", max_distance=1.0), DIFFERING)
     assert [visit.distance for visit in visits] == [0.0, 1.0]
+
+
+def test_a_search_by_likeness_compares_a_few_texts_at_a_time(
+    filled: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "COMPARED", 1)
+    assert found(filled, text="AB123", max_distance=1, hashed_text="XY777") == ["v2", "v1", "v0"]
+
+
+def test_a_search_by_class_stops_at_its_limit(filled: sqlite3.Connection) -> None:
+    def search() -> None:
+        classes = (PlateClass.LISTED.value, PlateClass.UNLISTED.value)
+        assert len(found(filled, classes=classes, limit=1)) == 1
+
+    few = steps(filled, search)
+    for number in range(500):
+        ledger.accept(filled, make_entry(f"w{number}", last_utc_s=2000.0 + number), 1.0)
+    assert steps(filled, search) <= few + 2
 
 
 def test_a_hash_is_found_by_the_whole_text_only(filled: sqlite3.Connection) -> None:

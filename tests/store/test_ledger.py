@@ -6,7 +6,7 @@ import sqlite3
 from anpr_stream.store import ledger, outbox
 from anpr_stream.store.history import revisions
 from anpr_stream.store.ledger import ImageRow, OnceLane
-from tests.store.entries import make_entry
+from tests.store.entries import make_entry, steps
 
 GATE = OnceLane("gate", "AB123")
 
@@ -94,3 +94,15 @@ def test_the_third_part_of_a_twice_cut_visit_fires_nothing(database: sqlite3.Con
     ledger.close_interrupted(database, payload, (), 9.0)
     ledger.accept(database, make_entry("third", first_utc_s=1040.0, once_lanes=(GATE,)), 10.0, resume_s=60.0)
     assert len(outbox.take(database, "gate", 9)) == 1
+
+
+def test_what_fired_long_ago_does_not_slow_down_a_gate(database: sqlite3.Connection) -> None:
+    def fire(number: int) -> None:
+        time_s = 1000.0 + 60 * number
+        entry = make_entry(f"v{number}", first_utc_s=time_s, last_utc_s=time_s + 1, once_lanes=(GATE,))
+        ledger.accept(database, entry, time_s, resume_s=30.0)
+
+    early = steps(database, lambda: fire(0))
+    for number in range(1, 500):
+        fire(number)
+    assert steps(database, lambda: fire(500)) <= early + 2

@@ -4,7 +4,7 @@ import sqlite3
 
 from anpr_stream.store import ledger, outbox, retention
 from anpr_stream.store.ledger import ImageRow, OnceLane, PlateClass
-from tests.store.entries import make_entry
+from tests.store.entries import make_entry, steps
 
 
 def store(
@@ -72,3 +72,20 @@ def test_pictures_go_oldest_first_and_those_of_listed_plates_last(database: sqli
 def test_files_without_an_event_are_told(database: sqlite3.Connection) -> None:
     store(database, "v", PlateClass.UNREAD, 1)
     assert retention.without_row(database, ["v.jpg", "stray.jpg"]) == ["stray.jpg"]
+
+
+def test_what_stays_does_not_slow_retention_down(database: sqlite3.Connection) -> None:
+    def forget() -> None:
+        retention.forget_visits(database, PlateClass.UNREAD, 9e9)
+        assert set(retention.forget_images(database, 1.0)) == {"kept0.jpg"}
+        database.execute("ROLLBACK")
+
+    def grow(first: int, end: int) -> None:
+        for number in range(first, end):
+            store(database, f"kept{number}", PlateClass.LISTED, 10.0 + number)
+        database.execute("BEGIN")
+
+    grow(0, 500)
+    few = steps(database, forget)
+    grow(500, 2000)
+    assert steps(database, forget) <= few + 2

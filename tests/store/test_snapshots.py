@@ -49,6 +49,13 @@ def test_hidden_plates_cannot_be_read(snapshots: SnapshotFolder, hide_plate: boo
     assert contrast(path, (0, 150, 320, 180)) > 100
 
 
+def test_a_cameras_name_may_be_longer_than_a_files(snapshots: SnapshotFolder) -> None:
+    names = ("東" * 100, "東" * 99 + "西")
+    rows = [snapshots.store(event_with_picture(camera=name), False, False)["crop"] for name in names]
+    assert len({row.path for row in rows}) == 2
+    assert all(snapshots.resolve(row.path) for row in rows)
+
+
 def test_an_event_without_a_crop_stores_nothing(snapshots: SnapshotFolder) -> None:
     assert snapshots.store(event_with_picture(crop=None), False, False) == {}
     assert not snapshots.folder.exists()
