@@ -217,7 +217,7 @@ def test_a_reader_of_the_events_that_goes_away_is_told_in_one_line(clip: Path, s
     )
     os.close(sending)
     assert done.returncode == 73
-    assert "standard output: cannot write events: Broken pipe" in done.stderr
+    assert "standard output: cannot write: Broken pipe" in done.stderr
     assert "Exception ignored" not in done.stderr
 
 

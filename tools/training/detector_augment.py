@@ -58,6 +58,10 @@ class Recipe:
     tile_zoom: tuple[float, float] = (0.8, 2.8)
     aim: float = 0.4
     aimed_px: tuple[float, float] = (12.0, 180.0)
+    dark: float = 0.08
+    """Of the plates laid into a picture: light characters on dark."""
+    aside: float = 0.08
+    """Of pictures: narrowed, as if seen from far aside."""
     turn: float = 0.35
     turn_degrees: tuple[float, float] = (4.0, 14.0)
     """Spread (standard deviation) of usual and of strong turns; one turn in three is strong, where
@@ -142,7 +146,8 @@ class Augmenter:
         return picture[y : y + height, x : x + width]
 
     def _crop(self) -> Picture:
-        return self._crops[self._random.integers(len(self._crops))]
+        crop = self._crops[self._random.integers(len(self._crops))]
+        return np.asarray(255 - crop, dtype=np.uint8) if self._chance(self.recipe.dark) else crop
 
     def _fill(self, canvas: _Canvas, tile: Tile, zoom: float) -> None:
         """Put a random scene into a tile, `zoom` times as large as fits it."""
@@ -154,6 +159,8 @@ class Augmenter:
             scale = self._aimed(scene, right - left, bottom - top)
         stretch = float(np.exp(self._random.normal(0, self._random.choice([0.08, 0.08, 0.2]))))
         scale_x, scale_y = scale * stretch, scale / stretch
+        if self._chance(self.recipe.aside):
+            scale_x *= self._random.uniform(0.4, 0.8)
         matrix = np.array([[scale_x, 0, 0], [0, scale_y, 0]], np.float32)
         if self._chance(self.recipe.turn):
             matrix = _rotation(width, height, self._angle(scene)) @ np.vstack([matrix, [0, 0, 1]])

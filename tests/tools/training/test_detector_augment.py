@@ -19,7 +19,7 @@ from tools.training.detector_data import Scene, Scenes
 
 QUAD = np.array([[[30, 42], [78, 40], [78, 54], [30, 56]]], np.float32)
 UNKNOWN = np.full((1, 4, 2), np.nan, np.float32)
-STILL = Recipe(mosaic=0, flip=0, exchange=0, paste=0, decoy=0, light=0, camera=0)
+STILL = Recipe(mosaic=0, flip=0, exchange=0, paste=0, decoy=0, light=0, camera=0, aside=0)
 
 
 def scene(seed=0, complete=True, quads=UNKNOWN):
@@ -124,7 +124,7 @@ def test_incomplete_pictures_are_judged_around_their_plates_only():
 def test_plates_too_small_to_learn_from_are_ignored_not_denied():
     tiny = replace(STILL, whole_zoom=(0.2, 0.21))
     augmenter = Augmenter(Scenes([scene()], []), tiny, 3)
-    small = [s for s in (augmenter.draw(128, 96) for _ in range(12)) if not len(s.boxes)]
+    small = [s for s in (augmenter.draw(128, 96) for _ in range(40)) if not len(s.boxes)]
     assert small
     assert all(sample.ignored.any() for sample in small)
 
