@@ -132,13 +132,15 @@ def merge(looks: Sequence[RawPlates], max_iou: float, max_inside: float) -> RawP
 
 
 def _together(looks: Sequence[RawPlates]) -> RawPlates:
+    """All plates of several looks but those below a pixel: a box without area does not overlap itself."""
     corners = [look.corners for look in looks if look.corners is not None]
-    return RawPlates(
+    every = RawPlates(
         np.zeros(sum(len(look.scores) for look in looks), np.intp),
         np.concatenate([look.boxes for look in looks]),
         np.concatenate([look.scores for look in looks]),
         np.concatenate(corners) if corners else None,
     )
+    return every.take(np.flatnonzero(box_area(every.boxes) >= 1))
 
 
 def join_parts(plates: RawPlates) -> RawPlates:

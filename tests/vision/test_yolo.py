@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anpr_stream.vision.contract import DetectorContract
-from anpr_stream.vision.yolo import MAX_PLATES, RawPlates, decode, join_parts, suppress
+from anpr_stream.vision.yolo import MAX_PLATES, RawPlates, decode, join_parts, merge, suppress
 from tests.networks import ANCHORS
 
 anchors = tuple(tuple((float(w), float(h)) for w, h in head) for head in ANCHORS)
@@ -160,6 +160,12 @@ def test_three_boxes_in_a_row_lose_one_at_a_time():
 def test_other_pairs_stay_two_plates(other, score, picture):
     plates = raw([LEFT, other], [0.9, score], [0, picture])
     assert join_parts(plates).boxes.tolist() == [LEFT, other]
+
+
+def test_boxes_without_area_are_no_plates_of_two_looks():
+    looks = [raw([[5, 5, 5, 9]], [0.9]), raw([[7, 7, 9, 7]], [0.8])]
+    assert len(merge(looks, 0.45, 0.8).scores) == 0
+    assert merge([*looks, raw([LEFT], [0.5])], 0.45, 0.8).boxes.tolist() == [LEFT]
 
 
 def test_a_single_box_stays():
