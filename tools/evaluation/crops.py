@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import get_args
 
 import cv2
 import numpy as np
 
-from anpr_stream.config.models import EngineName, InferenceSettings, Precision, ReaderSettings
+from anpr_stream.config.models import ReaderSettings
 from anpr_stream.errors import ModelError
-from anpr_stream.inference.select import LoadedNetwork, load_network
+from anpr_stream.inference.select import LoadedNetwork
 from anpr_stream.interfaces import PlateReader
 from anpr_stream.perception.characters import CharacterReader
 from anpr_stream.perception.reader import CtcReader
 from anpr_stream.types import ALPHABET, Crop, Detection, Frame, Image, PixelFormat, Planes
 from anpr_stream.vision.contract import CharactersContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
+from tools.evaluation.engine import add_engine, load_alone
 from tools.evaluation.reading import ReadingReport, ReadPlate, confusions, report
 from tools.options import plot, real, several
 from tools.pack_data import Labelled, labelled_pictures
@@ -143,8 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of sets, each with a labels.jsonl")
     parser.add_argument("--split", action="append", choices=("train", "val", "test"), help="default: val")
     parser.add_argument("--model", default="reader-cpu", help="name or path of the network")
-    parser.add_argument("--backend", choices=get_args(EngineName), default="onnxruntime")
-    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    add_engine(parser)
     parser.add_argument(
         "--margins",
         type=several(real(-0.4, 1)),
@@ -163,9 +161,7 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     Raises:
         DataError: no plate to read was found.
     """
-    inference = InferenceSettings(backend=options.backend, precision=options.precision, threads=1)
-    with tempfile.TemporaryDirectory() as folder:
-        network = load_network(options.model, inference, Path(folder) / "engines.json")
+    network = load_alone(options.model, options.backend, options.precision)
     settings = ReaderSettings(margins=options.margins, rectify=options.rectify)
     reader = build_reader(network, settings)
     plates, pictures = read_crops(reader, labelled_crops(options.data, options.split or ["val"]))

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import get_args
 
 import cv2
 import numpy as np
 
-from anpr_stream.config.models import DetectorSettings, EngineName, InferenceSettings, Precision
+from anpr_stream.config.models import DetectorSettings
 from anpr_stream.errors import ModelError
-from anpr_stream.inference.select import LoadedNetwork, load_network
+from anpr_stream.inference.select import LoadedNetwork
 from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.types import Detection, Image
 from anpr_stream.vision.contract import DetectorContract
 from anpr_stream.vision.letterbox import fit, input_size
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import Found, Truth, lowest_threshold, match_picture, report
+from tools.evaluation.engine import add_engine, load_alone
 from tools.options import share, whole
 from tools.pack_data import Labelled
 from tools.training.detector_data import DataError, read_labels
@@ -92,10 +91,7 @@ def load_detector(
     Raises:
         ModelError: the network is no detector.
     """
-    wanted = {"backend": backend, "precision": precision, "threads": 1}
-    inference = InferenceSettings.model_validate(wanted)
-    with tempfile.TemporaryDirectory() as folder:
-        network = load_network(model, inference, Path(folder) / "engines.json")
+    network = load_alone(model, backend, precision)
     contract = network.model.contract
     if not isinstance(contract, DetectorContract):
         raise ModelError(f"{model}: this is no detector: name one with --model")
@@ -145,8 +141,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", action="append", choices=("train", "val", "test"), help="default: val")
     parser.add_argument("--set", action="append", default=[], help="only this set (again for more)")
     parser.add_argument("--model", default="detector-cpu", help="name or path of the network")
-    parser.add_argument("--backend", choices=get_args(EngineName), default="onnxruntime")
-    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    add_engine(parser)
     parser.add_argument(
         "--input-px", type=whole(64, 2048), default=640, help="longer side of the network's input"
     )

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
-from anpr_stream.config.models import EngineName, InferenceSettings, Precision
 from anpr_stream.errors import ModelError
-from anpr_stream.inference.select import load_network
 from anpr_stream.interfaces import Backend
 from anpr_stream.types import ALPHABET
 from anpr_stream.vision.contract import CharactersContract
 from anpr_stream.vision.segment import glyph_batch
 from tools.evaluation.characters import Indices, report
+from tools.evaluation.engine import add_engine, load_alone
 from tools.training.characters_data import Glyphs, load_glyphs, plain
 
 BATCH = 64
@@ -36,15 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with chars.npz, or the file")
     parser.add_argument("--split", choices=("train", "val", "test"), default="val")
     parser.add_argument("--model", default="characters", help="name or path of the network")
-    parser.add_argument("--backend", choices=get_args(EngineName), default="onnxruntime")
-    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    add_engine(parser)
 
 
 def run(options: argparse.Namespace) -> list[str]:
     """Name all characters and return the report's lines."""
-    inference = InferenceSettings(backend=options.backend, precision=options.precision, threads=1)
-    with tempfile.TemporaryDirectory() as folder:
-        network = load_network(options.model, inference, Path(folder) / "engines.json")
+    network = load_alone(options.model, options.backend, options.precision)
     if not isinstance(network.model.contract, CharactersContract):
         raise ModelError(f"{options.model}: this names no characters: name a network that does with --model")
     glyphs = load_glyphs(options.data, options.split)
