@@ -101,12 +101,16 @@ class Stream:
         return tail[-1]
 
     def _add_pad(self, _parse: Any, pad: Any) -> None:
-        """Take the first video stream; sound and text stay unlinked, are never decoded, but timed."""
+        """Take the first video stream; sound and text stay unlinked and are never decoded.
+
+        Those of recordings are timed: a file may end with them.
+        """
         caps = pad.get_current_caps() or pad.query_caps(None)
         name = caps.get_structure(0).get_name()
         self._seen.append(name)
         if self._codec or not name.startswith(("video/", "image/")):
-            pad.add_probe(Gst.PadProbeType.BUFFER, self._time_sound)
+            if not self._address.is_live:
+                pad.add_probe(Gst.PadProbeType.BUFFER, self._time_sound)
             return
         self._codec = codec_name(caps)
         try:

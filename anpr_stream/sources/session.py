@@ -50,7 +50,7 @@ class StreamInfo:
         duration_s: None for live streams.
         created_utc_s: creation time in the recording's header.
         video_end_s: when the last picture ends by the header, sound or not; None where it does not say.
-        sound_s: when the newest packet of sound or text so far begins.
+        sound_s: when the newest packet of a recording's sound or text so far begins.
     """
 
     fps: float
