@@ -16,7 +16,7 @@ from tools.refusal import exit_code
 from tools.training.characters import CharactersConfig, CharactersNet
 from tools.training.characters_data import glyphs_of_plates, load_glyphs
 from tools.training.characters_task import CharactersTask, GlyphStream, Source, stream_batches
-from tools.training.command import add_options, loop_options, prepare, stream_seed, worker_count
+from tools.training.command import add_options, loop_options, prepare, samples_done, stream_seed, worker_count
 from tools.training.detector_data import DataError
 from tools.training.loop import Loop
 
@@ -61,7 +61,8 @@ def train(options: argparse.Namespace) -> None:
     device = prepare(options)
     cuda = device.type == "cuda"
     workers = worker_count(options, device)
-    stream = GlyphStream(sources(options), options.batch or (1024 if cuda else 128), stream_seed(options))
+    seed = stream_seed(options.seed, samples_done(options))
+    stream = GlyphStream(sources(options), options.batch or (1024 if cuda else 128), seed)
     model = CharactersNet(CharactersConfig()).to(device)
     val = load_glyphs(options.data, "val")
     task = CharactersTask(model, stream_batches(stream, workers), val, device)

@@ -17,7 +17,7 @@ import torch
 
 from tools.options import real
 from tools.refusal import exit_code
-from tools.training.command import add_options, loop_options, prepare, stream_seed, worker_count
+from tools.training.command import add_options, loop_options, prepare, samples_done, stream_seed, worker_count
 from tools.training.detector import CONFIGS, YoloV3
 from tools.training.detector_data import Picture, Scenes, cut_out, load_scenes
 from tools.training.detector_task import (
@@ -94,7 +94,8 @@ def build_task(options: argparse.Namespace, device: torch.device) -> DetectorTas
         found = find_plates(model, model.config, [s.picture for s in scenes.scenes], INPUT_SIZE, device)
         scenes = replace(scenes, scenes=weighed(scenes.scenes, found, options.hard))
     calm_at_s = time.monotonic() + 60 * options.minutes * (1 - CALM_SHARE)
-    stream = DetectorStream(scenes, batch, stream_seed(options), calm_at_s)
+    seed = stream_seed(options.seed, samples_done(options))
+    stream = DetectorStream(scenes, batch, seed, calm_at_s)
     batches = stream_batches(stream, worker_count(options, device), cuda)
     return DetectorTask(model, batches, load_scenes(options.data, "val").scenes, device)
 

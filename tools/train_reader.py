@@ -73,8 +73,9 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     others = [build_source(pack, share / len(options.synthetic), 1.0) for pack in rendered]
     backgrounds = background_bank(first.plates, options.seed)
     batch = options.batch or (1024 if cuda else 128)
-    gentle = max(0, options.gentle_samples - samples_done(options))
-    stream = ReaderStream([first, *others], backgrounds, batch, stream_seed(options), gentle)
+    done = samples_done(options)
+    gentle, seed = max(0, options.gentle_samples - done), stream_seed(options.seed, done)
+    stream = ReaderStream([first, *others], backgrounds, batch, seed, gentle)
     batches = stream_batches(stream, worker_count(options, device), cuda)
     return ReaderTask(model, batches, val, device, options.name, aligned_samples)
 

@@ -87,10 +87,9 @@ def samples_done(options: argparse.Namespace) -> int:
     return int(state.get("progress", {}).get("samples", 0))
 
 
-def stream_seed(options: argparse.Namespace) -> int:
-    """Seed of the samples: a resumed training draws others than those it has seen already."""
-    done = samples_done(options)
-    return int(np.random.SeedSequence([options.seed, done]).generate_state(1)[0]) if done else options.seed
+def stream_seed(seed: int, done: int) -> int:
+    """Seed of the samples: a training that has seen `done` samples already draws others than those."""
+    return int(np.random.SeedSequence([seed, done]).generate_state(1)[0]) if done else seed
 
 
 def worker_count(options: argparse.Namespace, device: torch.device) -> int:
