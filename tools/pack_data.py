@@ -69,15 +69,14 @@ class Labelled:
         }
 
 
-def labelled_pictures(data: Path, left_out: frozenset[str] = frozenset()) -> Iterator[Labelled]:
-    """All lines of all sets under `data`, in the order of their names, that show no plate of `left_out`.
+def labelled_pictures(data: Path) -> Iterator[Labelled]:
+    """All lines of all sets under `data`, in the order of their names.
 
     Raises:
         DataError: there is none, or one that cannot be used.
     """
     for folder, line in read_labels(data):
-        if not countries(labelled := Labelled(folder, line)) & left_out:
-            yield labelled
+        yield Labelled(folder, line)
 
 
 def countries(labelled: Labelled) -> set[str]:
@@ -174,11 +173,12 @@ def pack(kind: str, data: Path, out: Path, limit_mb: float, left_out: frozenset[
     Raises:
         DataError: labels or a picture cannot be used, or no plate is of a country to leave out.
     """
-    known = {country for labelled in labelled_pictures(data) for country in countries(labelled)}
+    pictures = list(labelled_pictures(data))
+    known = {country for labelled in pictures for country in countries(labelled)}
     if unknown := left_out - known:
         there, wanted = (", ".join(sorted(some)) for some in (known, unknown))
         raise DataError(f"{data}: no plate of {wanted} to leave out; there are {there}")
-    items = list(KINDS[kind](labelled_pictures(data, left_out)))
+    items = list(KINDS[kind](labelled for labelled in pictures if not countries(labelled) & left_out))
     quality = fitting_quality(items, limit_mb * 1e6)
     return write_pack(out, kind, ((record, encode(picture, quality)) for record, picture in items))
 
