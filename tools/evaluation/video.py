@@ -25,6 +25,7 @@ from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.types import Crop, Event, EventKind, Read
 from tools.evaluation.reading import distance
 from tools.refusal import first_fault
+from tools.training.detector_data import placed_lines
 
 SLACK_S = 1.0
 """Labels give the readable frames; the pipeline may see a plate a little earlier or later."""
@@ -136,16 +137,12 @@ def load_clips(folder: Path) -> list[Clip]:
 
     Raises:
         UsageError: there is no `labels.jsonl`, or a line of it cannot be used.
+        DataError: it is not UTF-8.
     """
     labels = folder / "labels.jsonl"
     if not labels.is_file():
         raise UsageError(f"{labels} does not exist: name a folder of labelled clips")
-    try:
-        texts = labels.read_text("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{labels}: not UTF-8 ({error})") from error
-    lines = enumerate(texts, 1)
-    return [_clip(folder, text, f"{labels}:{number}") for number, text in lines if text.strip()]
+    return [_clip(folder, text, place) for text, place in placed_lines(labels)]
 
 
 def _clip(folder: Path, text: str, place: str) -> Clip:

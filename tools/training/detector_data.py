@@ -94,19 +94,22 @@ def read_labels(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     if not files:
         raise DataError(f"{folder}: no */labels.jsonl in it")
     for labels in files:
-        for line in _read_lines(labels):
-            if "video" not in line:
+        for text, place in placed_lines(labels):
+            if "video" not in (line := _parsed(text, place)):
                 yield labels.parent, line
 
 
-def _read_lines(labels: Path) -> Iterator[dict[str, Any]]:
+def placed_lines(labels: Path) -> Iterator[tuple[str, str]]:
+    """What stands in a file of labels line by line, each with its place, `FILE:NUMBER`.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
     try:
         texts = labels.read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{labels}: not UTF-8 ({error})") from error
-    for number, text in enumerate(texts, 1):
-        if text.strip():
-            yield _parsed(text, f"{labels}:{number}")
+    return ((text, f"{labels}:{number}") for number, text in enumerate(texts, 1) if text.strip())
 
 
 def _parsed(text: str, place: str) -> dict[str, Any]:
