@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +49,21 @@ class Command:
         return Answer(code if isinstance(code, int) else 0, captured.out, captured.err)
 
 
-def in_own_process(*arguments: str | Path, timeout_s: float = 110) -> Answer:
-    """Run `anpr-stream` in a process of its own, to its end."""
+def in_own_process(
+    *arguments: str | Path,
+    timeout_s: float = 110,
+    stdout: int = subprocess.PIPE,
+    before: Callable[[], None] | None = None,
+) -> Answer:
+    """Run `anpr-stream` in a process of its own, to its end; `before` is called in it first."""
     done = subprocess.run(
         [*PROGRAM, *map(str, arguments)],
         cwd=ROOT,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=timeout_s,
         check=False,
+        preexec_fn=before,
     )
-    return Answer(done.returncode, done.stdout, done.stderr)
+    return Answer(done.returncode, done.stdout or "", done.stderr)

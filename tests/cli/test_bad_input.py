@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from tests.cli.command import PROGRAM, ROOT, Answer, Command, in_own_process
+from tests.cli.command import Command, in_own_process
 from tests.media import render
 from tests.rtsp_camera import Camera
 from tests.stubs import TEXT, scene
@@ -202,22 +202,14 @@ COMMANDS_THAT_PRINT = [
 
 @pytest.mark.parametrize("arguments", COMMANDS_THAT_PRINT, ids=" ".join)
 def test_a_full_disk_under_standard_output(
-    clip: Path, stubs: Path, tmp_path: Path, arguments: list[str]
+    clip: Path, stubs: Path, tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     cv2.imwrite(str(tmp_path / "gate.png"), scene(20))
     places = {"CLIP": str(clip), "PICTURE": str(tmp_path / "gate.png"), "STUBS": str(stubs)}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*PROGRAM, *(places.get(argument, argument) for argument in arguments)],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-    answer = Answer(done.returncode, "", done.stderr)
+        words = [places.get(argument, argument) for argument in arguments]
+        answer = in_own_process(*words, stdout=full.fileno())
     assert answer.is_one_line_error(73, "standard output: cannot write")
     assert "Exception ignored" not in answer.err
 
@@ -226,18 +218,10 @@ def test_a_full_disk_under_standard_output(
 def test_nobody_takes_standard_output(is_open: bool) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [*PROGRAM, "models", "--json"],
-        cwd=ROOT,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=100,
-        check=False,
-        preexec_fn=None if is_open else partial(os.close, 1),
-    )
+    before = None if is_open else partial(os.close, 1)
+    answer = in_own_process("models", "--json", stdout=writer, before=before)
     os.close(writer)
-    assert Answer(done.returncode, "", done.stderr).is_one_line_error(73, "standard output: cannot write")
+    assert answer.is_one_line_error(73, "standard output: cannot write")
 
 
 def test_a_full_disk_under_the_video(anpr_stream: Command, clip: Path, stubs: Path, tmp_path: Path) -> None:

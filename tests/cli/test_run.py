@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.cli.command import PROGRAM, ROOT, Command
+from tests.cli.command import PROGRAM, ROOT, Command, in_own_process
 from tests.stubs import TEXT, write_clip
 
 
@@ -205,20 +205,11 @@ def test_a_signal_in_mid_file_leaves_what_was_found_and_a_video_that_plays(
 def test_a_reader_of_the_events_that_goes_away_is_told_in_one_line(clip: Path, stubs: Path) -> None:
     receiving, sending = os.pipe()
     os.close(receiving)
-    arguments = ["run", str(clip), "-c", str(stubs)]
-    done = subprocess.run(
-        [*PROGRAM, *arguments],
-        cwd=ROOT,
-        stdout=sending,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = in_own_process("run", clip, "-c", stubs, stdout=sending)
     os.close(sending)
-    assert done.returncode == 73
-    assert "standard output: cannot write: Broken pipe" in done.stderr
-    assert "Exception ignored" not in done.stderr
+    assert done.exit_code == 73
+    assert "standard output: cannot write: Broken pipe" in done.err
+    assert "Exception ignored" not in done.err
 
 
 def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:

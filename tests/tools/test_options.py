@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.command_line import check_names_wrong_option
 from tools.options import one_of, plot, positive, several, share, size, whole
 
 RENDER = "--count 1 --seed 1 --out out"
@@ -91,12 +92,7 @@ def test_what_does_not_fit_is_told_as_it_was_typed(parser, text):
     ],
 )
 def test_every_tool_names_the_option_that_is_wrong(line, capsys):
-    module, *words = line.split()
-    with pytest.raises(SystemExit) as ended:
-        import_module(module).main(words)
-    option = next(word for word in reversed(words) if word.startswith("--"))
-    assert ended.value.code == 2
-    assert f"error: argument {option}: " in capsys.readouterr().err
+    check_names_wrong_option(line, capsys)
 
 
 def test_a_clip_without_a_frame_is_told(tmp_path, capsys):

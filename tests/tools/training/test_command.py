@@ -4,6 +4,8 @@ from importlib import import_module
 
 import pytest
 
+from tests.tools.command_line import check_names_wrong_option
+
 TRAININGS = ("train_reader", "train_detector", "train_characters")
 READER = "tools.train_reader --data r.pack --minutes 1"
 
@@ -24,11 +26,7 @@ READER = "tools.train_reader --data r.pack --minutes 1"
     ],
 )
 def test_every_training_names_the_option_that_is_wrong(line, capsys):
-    module, *words = line.split()
-    with pytest.raises(SystemExit) as ended:
-        import_module(module).main(words)
-    assert ended.value.code == 2
-    assert f"error: argument {words[-2]}: " in capsys.readouterr().err
+    check_names_wrong_option(line, capsys)
 
 
 @pytest.mark.parametrize("name", TRAININGS)
