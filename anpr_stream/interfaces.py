@@ -59,8 +59,12 @@ class Backend(Protocol):
     def description(self) -> str:
         """Engine, precision and device in a few words, e.g. `openvino int8 cpu`."""
 
+    @property
+    def streams(self) -> int:
+        """How many threads at once may call `run` to gain by it; with one, batches do more."""
+
     def run(self, images: FloatArray) -> dict[str, FloatArray]:
-        """Run a batch.
+        """Run a batch; may be called from any thread.
 
         Args:
             images: (N, 3, H, W) float32, BGR, 0..1.

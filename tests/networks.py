@@ -94,6 +94,7 @@ class FakeBackend:
     """Answers what it is told and keeps what it was asked."""
 
     description = "fake fp32 cpu"
+    streams = 1
 
     def __init__(self, answer):
         self.answer = answer

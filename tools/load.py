@@ -39,7 +39,9 @@ COLUMNS = ("load", "offered/s", "looked at/s", "age p50", "age p95", "event p95"
 
 
 class CostlyBackend:
-    """A `Backend` that takes so long per picture, whatever the machine is like."""
+    """A `Backend` that takes so long per picture, whatever the machine is like, one batch after the other."""
+
+    streams = 1
 
     def __init__(self, inner: Backend, cost_s: float) -> None:
         self._inner = inner

@@ -47,7 +47,8 @@ def _lines(speed: Speed, engines: str) -> list[str]:
     return [
         f"engines    {engines}",
         f"source     {speed.decode_fps:7.1f} frames/s alone",
-        f"detector   {speed.detect_ms:7.2f} ms a frame, looks at {speed.looked_at:.0%} of the frames",
+        f"detector   {speed.detect_ms:7.2f} ms a frame, {speed.streams} at once, looks at "
+        f"{speed.looked_at:.0%} of the frames",
         f"reader     {speed.read_ms:7.2f} ms a crop",
         f"whole      {speed.whole_fps:7.1f} frames/s, {speed.times_real_time:.1f} times real time",
         f"overlap    {overlap:7.2f} of the slowest stage alone",

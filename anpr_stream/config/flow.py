@@ -41,8 +41,9 @@ class BatchSettings(Section):
     """How the networks are shared between cameras."""
 
     frames: int = Field(default=8, ge=1, le=256)
-    """Most frames in one detector batch, at most one of each camera in turn. Higher: better use of a GPU;
-    lower: less delay. Recordings always run alone so that their results never depend on other cameras."""
+    """Most frames in one detector batch on a GPU, at most one of each camera in turn. Higher: better use of
+    it; lower: less delay. Recordings always run alone so that their results never depend on other cameras.
+    On a CPU batches save nothing: frames run side by side (`inference.threads`)."""
 
     crops: int = Field(default=16, ge=1, le=1024)
     """Most crops in one reader batch. Higher: better use of a GPU; lower: less delay."""

@@ -26,8 +26,9 @@ class InferenceSettings(Section):
     on GPUs since Ampere to three digits (TF32)."""
 
     threads: int = Field(default=0, ge=0, le=64)
-    """Threads of one network on the CPU; 0 takes one per two cores, at least one. More shorten a single
-    picture, fewer let stages and cameras overlap, which gives more pictures a second."""
+    """Threads on one picture on the CPU; 0 takes one per two cores, at least one. The detector works on as
+    many pictures at once as the cores have room for. More shorten a single picture, fewer let pictures,
+    stages and cameras overlap, which gives more pictures a second."""
 
     max_batch: int = Field(default=16, ge=1, le=256)
     """Largest batch on a GPU. More serves more cameras at once and takes memory and building time; fewer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from threading import Lock
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -42,7 +43,7 @@ class GpuGroup:
 
     Cameras are shared out in the order in which they appear and stay where they are, so that a
     frame is on the GPU that reads its plates. All GPUs work at once: each part of a batch is
-    started before the first is waited for.
+    started before the first is waited for. Threads wait for each other.
 
     Args:
         make: loads the network; called once for each GPU and size.
@@ -50,19 +51,23 @@ class GpuGroup:
         description: for logs and status.
     """
 
+    streams = 1
+
     def __init__(self, make: Make, gpus: int, description: str) -> None:
         self.description = description
         self._make = make
         self._gpus = gpus
         self._members: dict[tuple[int, tuple[int, int]], Member] = {}
         self._home: dict[str, int] = {}
+        self._lock = Lock()
 
     def run(self, images: FloatArray) -> dict[str, FloatArray]:
         """Run ready-made input, shared out evenly."""
         size = (images.shape[2], images.shape[3])
         owners = [index * self._gpus // max(1, len(images)) for index in range(len(images))]
         if not owners:
-            return self._member(0, size).begin(images).result()
+            with self._lock:
+                return self._member(0, size).begin(images).result()
         return self._each(owners, size, lambda member, rows: member.begin(images[rows]))
 
     def run_frames(
@@ -91,7 +96,8 @@ class GpuGroup:
             self._member(gpu, size)
 
     def _owners(self, frames: Sequence[Frame]) -> list[int]:
-        return [self._home.setdefault(frame.camera, len(self._home) % self._gpus) for frame in frames]
+        with self._lock:
+            return [self._home.setdefault(frame.camera, len(self._home) % self._gpus) for frame in frames]
 
     def _each(
         self,
@@ -100,12 +106,13 @@ class GpuGroup:
         begin: Callable[[Member, list[int]], Pending],
     ) -> dict[str, FloatArray]:
         started = []
-        for gpu in sorted(set(owners)):
-            rows = [row for row, owner in enumerate(owners) if owner == gpu]
-            member = self._member(gpu, size)
-            with member.current():
-                started.append((member, rows, begin(member, rows)))
-        return _join(started, len(owners))
+        with self._lock:
+            for gpu in sorted(set(owners)):
+                rows = [row for row, owner in enumerate(owners) if owner == gpu]
+                member = self._member(gpu, size)
+                with member.current():
+                    started.append((member, rows, begin(member, rows)))
+            return _join(started, len(owners))
 
     def _member(self, gpu: int, size: tuple[int, int]) -> Member:
         if (gpu, size) not in self._members:

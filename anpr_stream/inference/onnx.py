@@ -27,20 +27,30 @@ def has_cuda() -> bool:
 class OnnxBackend:
     """A network on ONNX Runtime. `run` may be called from several threads."""
 
-    def __init__(self, path: Path, precision: str, threads: int, device: str = "cpu", gpu: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        precision: str,
+        threads: int,
+        device: str = "cpu",
+        gpu: int = 0,
+        streams: int = 1,
+    ) -> None:
         """Load the network.
 
         Args:
             path: ONNX file; its own numbers decide the arithmetic.
             precision: only for `description`.
-            threads: on the CPU.
+            threads: of one run, on the CPU.
             device: `cpu` or `cuda`.
             gpu: number of the GPU, for `cuda`.
+            streams: runs side by side.
 
         Raises:
             BackendError: the file or the provider is refused.
         """
         self.description = f"onnxruntime {precision} {device}"
+        self.streams = streams
         provider: Any = PROVIDERS[device]
         if device == "cuda":
             count_as_nvidia_smi()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import sys
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
 
@@ -50,30 +53,32 @@ class OpenVinoBackend:
 
     Each input shape is compiled by itself, when it first comes: a network with open shapes runs slower, and a
     quantised GRU with an open batch is refused. So that few shapes come, a batch is run in parts of 4,
-    2 and 1 pictures, or one by one. `run` may be called from several threads, which then wait for each other.
+    2 and 1 pictures, or one by one. `run` may be called from any number of threads.
     """
 
-    def __init__(self, path: Path, precision: str, threads: int) -> None:
+    def __init__(self, path: Path, precision: str, threads: int, streams: int = 1) -> None:
         """Read the network.
 
         Args:
             path: ONNX file.
             precision: `fp32`, `bf16`, `fp16` for the arithmetic, `int8` for a quantised file.
-            threads: on the CPU.
+            threads: of one run on the CPU.
+            streams: runs side by side; whoever comes beyond them waits.
 
         Raises:
             BackendError: the file is refused.
         """
         self.description = f"openvino {precision} cpu"
+        self.streams = streams
         self._config = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads * streams,
+            "NUM_STREAMS": streams,
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "ENABLE_CPU_PINNING": False,
         }
         self._lock = Lock()
-        self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._shapes: OrderedDict[tuple[int, ...], _Requests] = OrderedDict()
         self._core: Any = openvino.Core()
         try:
             self._network: Any = self._core.read_model(str(path))
@@ -83,13 +88,10 @@ class OpenVinoBackend:
 
     def run(self, images: FloatArray) -> dict[str, FloatArray]:
         """Run a batch; see `anpr_stream.interfaces.Backend`."""
-        with self._lock:
-            if self._core is None:
-                raise BackendError("openvino: this network was closed")
-            try:
-                parts = [self._run_part(images[part]) for part in batch_parts(images.shape)]
-            except RuntimeError as error:
-                raise BackendError(f"openvino failed: {_last_line(error)}") from error
+        try:
+            parts = [self._run_part(images[part]) for part in batch_parts(images.shape)]
+        except RuntimeError as error:
+            raise BackendError(f"openvino failed: {_last_line(error)}") from error
         if len(parts) == 1:
             return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in self._outputs}
@@ -97,23 +99,45 @@ class OpenVinoBackend:
     def close(self) -> None:
         """Free the engine; may be called twice."""
         with self._lock:
-            self._requests.clear()
+            self._shapes.clear()
             self._core = self._network = None
 
     def _run_part(self, images: FloatArray) -> dict[str, FloatArray]:
-        results = self._request(images.shape).infer({0: np.ascontiguousarray(images)}, share_inputs=True)
-        return {name: results[index] for index, name in enumerate(self._outputs)}
+        with self._requests(images.shape).taken() as request:
+            results = request.infer({0: np.ascontiguousarray(images)}, share_inputs=True)
+            return {name: results[index] for index, name in enumerate(self._outputs)}
 
-    def _request(self, shape: tuple[int, ...]) -> Any:
-        request = self._requests.get(shape)
-        if request is None:
-            self._network.reshape({0: shape})
-            request = self._core.compile_model(self._network, "CPU", self._config).create_infer_request()
-            self._requests[shape] = request
-            if len(self._requests) > MAX_SHAPES:
-                self._requests.popitem(last=False)
-        self._requests.move_to_end(shape)
-        return request
+    def _requests(self, shape: tuple[int, ...]) -> _Requests:
+        with self._lock:
+            if self._core is None:
+                raise BackendError("openvino: this network was closed")
+            if shape not in self._shapes:
+                self._network.reshape({0: shape})
+                self._shapes[shape] = _Requests(self._core.compile_model(self._network, "CPU", self._config))
+                if len(self._shapes) > MAX_SHAPES:
+                    self._shapes.popitem(last=False)
+            self._shapes.move_to_end(shape)
+            return self._shapes[shape]
+
+
+class _Requests:
+    """The network compiled for one input shape, and its requests at rest: each serves one thread."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._resting: SimpleQueue[Any] = SimpleQueue()
+
+    @contextmanager
+    def taken(self) -> Iterator[Any]:
+        """Lend a request."""
+        try:
+            request = self._resting.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            yield request
+        finally:
+            self._resting.put(request)
 
 
 def batch_parts(shape: tuple[int, ...]) -> list[slice]:

@@ -90,7 +90,7 @@ def _openvino(file: ModelFile, settings: InferenceSettings, rejections: list[Rej
             "openvino",
             precision,
             TIERS[precision],
-            lambda: openvino.OpenVinoBackend(path, precision, threads(settings)),
+            lambda: openvino.OpenVinoBackend(path, precision, threads(settings), streams(settings)),
         )
 
     native = {"bf16": "BF16", "fp16": "FP16"}
@@ -108,7 +108,7 @@ def _onnxruntime(file: ModelFile, settings: InferenceSettings, rejections: list[
             "onnxruntime",
             precision,
             TIERS[precision],
-            lambda: onnx.OnnxBackend(path, precision, threads(settings)),
+            lambda: onnx.OnnxBackend(path, precision, threads(settings), streams=streams(settings)),
         )
 
     return [way(precision) for precision in _precisions("onnxruntime", file, settings, ["fp32"], rejections)]
@@ -118,8 +118,13 @@ _ENGINES = {"tensorrt": _tensorrt, "cuda": _cuda, "openvino": _openvino, "onnxru
 
 
 def threads(settings: InferenceSettings) -> int:
-    """Threads of one network: as set, else one per two usable cores."""
+    """Threads of one run: as set, else one per two usable cores."""
     return settings.threads or max(1, processor.usable_cores() // 2)
+
+
+def streams(settings: InferenceSettings) -> int:
+    """Runs side by side: as many as the usable cores have room for."""
+    return max(1, processor.usable_cores() // threads(settings))
 
 
 def _path(file: ModelFile, precision: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from threading import Lock
+from threading import local
 
 import numpy as np
 
@@ -28,7 +28,7 @@ KEPT_INPUTS = 6
 
 
 class YoloDetector:
-    """A `PlateDetector`; takes frames of any sizes in one batch. Threads wait for each other."""
+    """A `PlateDetector`; takes frames of any sizes in one batch, from any thread."""
 
     def __init__(
         self, backend: Backend, contract: DetectorContract, settings: DetectorSettings | None = None
@@ -38,8 +38,12 @@ class YoloDetector:
         self._frame_backend = backend if isinstance(backend, FrameBackend) else None
         self._contract = contract
         self._settings = settings or DetectorSettings()
-        self._inputs: dict[tuple[int, int], FloatArray] = {}
-        self._lock = Lock()
+        self._memory = _Memory()
+
+    @property
+    def streams(self) -> int:
+        """How many threads gain by calling it at once; with one, batches do more."""
+        return self._backend.streams
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Return the plates of each frame, most confident first.
@@ -77,11 +81,9 @@ class YoloDetector:
         Raises:
             BackendError: the engine failed.
         """
-        with self._lock:
-            outputs = run_parts(
-                self._backend, [frame], [box_quad(window.part)], (window.height, window.width)
-            )
-            return self._detections(self._found(outputs, [window])[0], frame)
+        size = window.height, window.width
+        outputs = run_parts(self._backend, [frame], [box_quad(window.part)], size)
+        return self._detections(self._found(outputs, [window])[0], frame)
 
     def _detect(
         self, frames: Sequence[Frame], inputs_px: Sequence[int], step_px: int
@@ -103,8 +105,7 @@ class YoloDetector:
         for (width, height), indices in groups.items():
             batch = [frames[index] for index in indices]
             boxes = [fit(frame.width, frame.height, width, height) for frame in batch]
-            with self._lock:
-                found |= zip(indices, self._run(batch, boxes), strict=True)
+            found |= zip(indices, self._run(batch, boxes), strict=True)
         return [found[index] for index in range(len(frames))]
 
     def _run(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> list[RawPlates]:
@@ -127,16 +128,11 @@ class YoloDetector:
         ]
 
     def _fill(self, frames: Sequence[Frame], boxes: Sequence[Letterbox]) -> FloatArray:
-        """Return the batch's input, (N, 3, H, W), in memory that is used again for every batch."""
-        size = boxes[0].height, boxes[0].width
-        batch = self._inputs.get(size)
-        if batch is None or len(batch) < len(frames):
-            if len(self._inputs) >= KEPT_INPUTS:
-                self._inputs.clear()
-            batch = self._inputs[size] = np.empty((len(frames), 3, *size), np.float32)
+        """Return the batch's input, (N, 3, H, W), in memory that is the thread's and used again."""
+        batch = self._memory.batch(len(frames), (boxes[0].height, boxes[0].width))
         for frame, box, out in zip(frames, boxes, batch, strict=False):
             pad(small_bgr(frame.search_planes, box.inner_width, box.inner_height), box, out)
-        return batch[: len(frames)]
+        return batch
 
     def _detections(self, plates: RawPlates, frame: Frame) -> list[Detection]:
         """Clip one frame's plates to it; too low ones go."""
@@ -151,6 +147,22 @@ class YoloDetector:
                 quad = None if corners is None else _quad(corners[index])
                 found.append(Detection(clipped, score, quad))
         return found
+
+
+class _Memory(local):
+    """Memory of a thread for its input, used again for every batch."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[tuple[int, int], FloatArray] = {}
+
+    def batch(self, count: int, size: tuple[int, int]) -> FloatArray:
+        """Return (count, 3, *size) float32, with what was in it before."""
+        batch = self._inputs.get(size)
+        if batch is None or len(batch) < count:
+            if len(self._inputs) >= KEPT_INPUTS:
+                self._inputs.clear()
+            batch = self._inputs[size] = np.empty((count, 3, *size), np.float32)
+        return batch[:count]
 
 
 def _looks(input_px: int, coarse_px: int) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ class Speed:
         decode_fps: frames a second of the source alone.
         looked_at: share of the frames that the detector looked at.
         detect_ms: the detector alone, for one frame.
+        streams: frames that the detector works on at once.
         read_ms: the reader alone, for one crop.
     """
 
@@ -41,6 +42,7 @@ class Speed:
     decode_fps: float
     looked_at: float
     detect_ms: float
+    streams: int
     read_ms: float
 
     @property
@@ -51,7 +53,7 @@ class Speed:
     @property
     def slowest_fps(self) -> float:
         """Frames a second of the slowest stage alone."""
-        return min(self.decode_fps, 1000 / max(1e-6, self.detect_ms * self.looked_at))
+        return min(self.decode_fps, 1000 * self.streams / max(1e-6, self.detect_ms * self.looked_at))
 
 
 def measure_speed(camera: Camera, settings: Settings, networks: Networks, limit_frames: int) -> Speed:
@@ -69,7 +71,8 @@ def measure_speed(camera: Camera, settings: Settings, networks: Networks, limit_
     seen = _time_whole(camera, settings, networks, limit_frames)
     rate_hz = seen.frames / max(1e-6, seen.played.s)
     looked_at = min(1.0, camera.flow.detect_rate_hz / rate_hz)
-    return Speed(seen.frames, seen.played.s, seen.fps, decode_fps, looked_at, detect_ms, read_ms)
+    streams = networks.detector.streams
+    return Speed(seen.frames, seen.played.s, seen.fps, decode_fps, looked_at, detect_ms, streams, read_ms)
 
 
 class _Count:

@@ -7,6 +7,7 @@ from threading import Lock
 
 import cv2
 
+from anpr_stream.config.flow import BatchSettings
 from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.errors import AnprError
 from anpr_stream.interfaces import Clock, ListMatcher, Notebook, Source
@@ -61,11 +62,10 @@ class Pipeline:
         self._clock = clock or SystemClock()
         self._lock = Lock()
         self._runs: dict[str, CameraRun] = {}
-        batch = settings.batch
-        frames: FairFrames[Frame, list[Detection]] = FairFrames(batch.frames, self._live_cameras)
-        crops: FreshCrops[Crop, Read] = FreshCrops(batch.crops, batch.crops_waiting, self._clock)
-        deadline_s = batch.deadline_ms / 1000
-        self._detector: DetectorWorker = Worker("detect", networks.detector.detect, frames, deadline_s)
+        self._detector = self._detector_worker(settings.batch)
+        crops: FreshCrops[Crop, Read] = FreshCrops(
+            settings.batch.crops, settings.batch.crops_waiting, self._clock
+        )
         self._reader: ReaderWorker = Worker("read", networks.reader.read, crops, 0.0)
 
     def start(self, name: str, camera: Camera, observer: FrameObserver | None = None) -> None:
@@ -120,6 +120,13 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _detector_worker(self, batch: BatchSettings) -> DetectorWorker:
+        """Frames go side by side where the engine has streams, in batches where it has one."""
+        threads = self._networks.detector.streams
+        limit, deadline_s = (batch.frames, batch.deadline_ms / 1000) if threads == 1 else (1, 0.0)
+        frames: FairFrames[Frame, list[Detection]] = FairFrames(limit, self._live_cameras)
+        return Worker("detect", self._networks.detector.detect, frames, deadline_s, threads)
 
     def _all(self) -> list[CameraRun]:
         with self._lock:

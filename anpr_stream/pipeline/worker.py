@@ -1,4 +1,4 @@
-"""One thread per network serves all cameras: jobs come in, batches go to the network.
+"""One worker per network serves all cameras: jobs come in, batches go to the network.
 
 What waits, and which of it makes the next batch, is a `Waiting`: frames are served fairly
 (`FairFrames`), crops freshest first (`FreshCrops`).
@@ -61,7 +61,7 @@ class Waiting(Protocol[Item, Result]):
 
 
 class Worker(Generic[Item, Result]):
-    """A thread that runs one network for all cameras; a context manager."""
+    """One thread or several that run one network for all cameras; a context manager."""
 
     def __init__(
         self,
@@ -69,14 +69,16 @@ class Worker(Generic[Item, Result]):
         run: Callable[[Sequence[Item]], list[Result]],
         waiting: Waiting[Item, Result],
         deadline_s: float,
+        threads: int = 1,
     ) -> None:
-        """Start the thread.
+        """Start the threads.
 
         Args:
-            name: for the thread and the metrics.
+            name: for the threads and the metrics.
             run: the network; gives one result per item.
             waiting: holds the jobs.
             deadline_s: how long a short batch may wait for more.
+            threads: batches at work at once.
         """
         self._name = name
         self._run = run
@@ -84,8 +86,10 @@ class Worker(Generic[Item, Result]):
         self._deadline_s = deadline_s
         self._changed = Condition()
         self._is_closed = False
-        self._thread = Thread(target=self._serve, name=f"anpr-{name}", daemon=True)
-        self._thread.start()
+        names = [f"anpr-{name}-{number}" for number in range(threads)] if threads > 1 else [f"anpr-{name}"]
+        self._threads = [Thread(target=self._serve, name=name, daemon=True) for name in names]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, job: Job[Item, Result]) -> Future[list[Result]]:
         """Give a job to the worker; its future brings the results, the network's error, or is cancelled."""
@@ -98,11 +102,15 @@ class Worker(Generic[Item, Result]):
         return job.future
 
     def close(self) -> None:
-        """End the thread after its present batch; what waits is cancelled. May be called twice."""
+        """End the threads after their present batches; what waits is cancelled. May be called twice."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
+        while jobs := self._waiting.batch():
+            for job in jobs:
+                job.future.cancel()
 
     def __enter__(self) -> Worker[Item, Result]:
         return self
@@ -113,9 +121,6 @@ class Worker(Generic[Item, Result]):
     def _serve(self) -> None:
         while jobs := self._next_batch():
             _answer(jobs, self._timed_run)
-        while jobs := self._waiting.batch():
-            for job in jobs:
-                job.future.cancel()
 
     def _next_batch(self) -> list[Job[Item, Result]]:
         with self._changed:
@@ -133,7 +138,10 @@ class Worker(Generic[Item, Result]):
 
     def _wait_for_more(self) -> None:
         if self._deadline_s > 0:
-            self._changed.wait_for(lambda: self._is_closed or not self._waiting.is_short(), self._deadline_s)
+            self._changed.wait_for(
+                lambda: self._is_closed or not (len(self._waiting) and self._waiting.is_short()),
+                self._deadline_s,
+            )
 
     def _timed_run(self, items: Sequence[Item]) -> list[Result]:
         began_s = perf_counter()

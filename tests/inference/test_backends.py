@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime
@@ -18,8 +18,8 @@ from anpr_stream.interfaces import Backend
 from tests.networks import write_detector, write_reader
 
 ENGINES = {
-    "onnxruntime": lambda path: onnx.OnnxBackend(path, "fp32", 1),
-    "openvino": lambda path: OpenVinoBackend(path, "fp32", 1),
+    "onnxruntime": lambda path, streams=1: onnx.OnnxBackend(path, "fp32", 1, streams=streams),
+    "openvino": lambda path, streams=1: OpenVinoBackend(path, "fp32", 1, streams),
 }
 
 
@@ -79,21 +79,16 @@ def test_input_need_not_be_in_one_piece(load, tmp_path):
     assert np.allclose(backend.run(images)["logits"], whole, atol=1e-5)
 
 
-def test_from_several_threads(load, tmp_path):
-    backend = load(write_reader(tmp_path))
-    images = np.random.default_rng(0).random((4, 3, 64, 128), np.float32)
-    expected = backend.run(images)["logits"]
-    got = {}
-
-    def work(index):
-        got[index] = backend.run(images[index : index + 1])["logits"][0]
-
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(np.allclose(got[index], expected[index], atol=1e-4) for index in range(4))
+@pytest.mark.parametrize("streams", [1, 2])
+def test_any_number_of_threads_get_each_its_own_answer(load, streams, tmp_path):
+    """Of two shapes, one of which comes for the first time in several threads at once."""
+    backend = load(write_detector(tmp_path), streams)
+    rng = np.random.default_rng(4)
+    pictures = [rng.random((1, 3, 32, 32 + 32 * (i % 2)), np.float32) for i in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(backend.run, pictures))
+    for picture, answer in zip(pictures, answers, strict=True):
+        np.testing.assert_array_equal(answer["head32"], backend.run(picture)["head32"])
 
 
 def test_wrong_shape_is_an_error_of_ours(load, tmp_path):

@@ -121,7 +121,7 @@ def test_a_kept_choice_that_no_longer_agrees_is_made_again(tmp_path, choices, mo
     path = write_reader(tmp_path)
     monkeypatch.setattr(golden, "time_ms", lambda backend, _: float("openvino" in backend.description))
     assert load(path, choices).engine == "onnxruntime"
-    monkeypatch.setattr("anpr_stream.inference.onnx.OnnxBackend", lambda *_: wrong())
+    monkeypatch.setattr("anpr_stream.inference.onnx.OnnxBackend", lambda *_, **__: wrong())
     loaded = load(path, choices)
     assert loaded.engine == "openvino"
     assert slugs(loaded)["onnxruntime fp32"] == "golden-disagrees"
@@ -276,12 +276,14 @@ def test_missing_network(choices):
         load("nothing", choices)
 
 
-def test_threads(monkeypatch):
-    monkeypatch.setattr(processor, "usable_cores", lambda: 5)
-    assert ways.threads(InferenceSettings()) == 2
-    assert ways.threads(InferenceSettings(threads=3)) == 3
-    monkeypatch.setattr(processor, "usable_cores", lambda: 1)
-    assert ways.threads(InferenceSettings()) == 1
+@pytest.mark.parametrize(
+    ("cores", "wanted", "threads", "streams"),
+    [(5, 0, 2, 2), (5, 3, 3, 1), (2, 0, 1, 2), (2, 4, 4, 1), (8, 1, 1, 8), (1, 0, 1, 1)],
+)
+def test_threads_and_streams_share_the_cores(monkeypatch, cores, wanted, threads, streams):
+    monkeypatch.setattr(processor, "usable_cores", lambda: cores)
+    settings = InferenceSettings(threads=wanted)
+    assert (ways.threads(settings), ways.streams(settings)) == (threads, streams)
 
 
 def test_processor_as_linux_lists_it(tmp_path):

@@ -1,7 +1,9 @@
 """Whole pipelines over real files with hand-made networks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 from threading import Event as Flag
 
 import cv2
@@ -12,7 +14,7 @@ from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.outputs.schema import event_to_json
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.supervisor import Pipeline
-from anpr_stream.types import Event, EventKind
+from anpr_stream.types import Detection, Event, EventKind, Frame
 from tests.stubs import TEXT, scene, write_clip, write_networks
 
 
@@ -52,6 +54,33 @@ def test_recordings_side_by_side_give_what_each_gives_alone(
     assert {event.camera for event in together} == {"a", "b", "c"}
     assert alone[-1].plate is not None
     assert alone[-1].plate.text == TEXT
+
+
+class SideBySide:
+    """A detector with two streams that goes on when it is called twice at once."""
+
+    streams = 2
+
+    def __init__(self) -> None:
+        self._both = Barrier(2)
+        self.batches: list[int] = []
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Find nothing; the first two frames in two threads at once."""
+        if len(self.batches) < self.streams:
+            self.batches.append(len(frames))
+            self._both.wait(30)
+        self.batches.append(len(frames))
+        return [[] for _ in frames]
+
+
+def test_an_engine_with_streams_gets_frame_by_frame_from_as_many_threads(
+    settings: Settings, networks: Networks, clip: Path
+) -> None:
+    detector = SideBySide()
+    _, errors = watch(settings, replace(networks, detector=detector), a=clip)  # type: ignore[arg-type]
+    assert not errors
+    assert set(detector.batches) == {1}
 
 
 def test_a_bad_source_stops_no_other(

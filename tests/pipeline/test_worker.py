@@ -1,6 +1,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event, Semaphore
+from threading import Barrier, Event, Semaphore
 
 import pytest
 
@@ -95,6 +95,24 @@ def test_a_closed_worker_cancels_what_waits_and_what_comes() -> None:
     assert running.result(30) == [2]
     assert waiting.cancelled()
     assert worker.submit(Job("a", [3])).cancelled()
+
+
+def test_threads_work_side_by_side() -> None:
+    both = Barrier(2)
+
+    def meet(items: Sequence[int]) -> list[int]:
+        both.wait(30)
+        return list(items)
+
+    with Worker("test", meet, FairFrames[int, int](1), deadline_s=0, threads=2) as worker:
+        futures = [worker.submit(Job("a", [n], is_alone=True)) for n in range(4)]
+        assert [future.result(60) for future in futures] == [[0], [1], [2], [3]]
+
+
+def test_a_thread_that_waits_for_more_gives_way_to_the_one_that_takes_the_job() -> None:
+    with Worker("test", list[int], FairFrames[int, int](8, lambda: 2), deadline_s=0.01, threads=2) as worker:
+        futures = [worker.submit(Job("a", [n])) for n in range(50)]
+        assert [future.result(30) for future in futures] == [[n] for n in range(50)]
 
 
 def test_a_short_batch_waits_for_other_cameras_until_the_deadline() -> None:

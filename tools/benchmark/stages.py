@@ -105,7 +105,7 @@ def clip_cost(clip: Path, settings: Settings, networks: Networks) -> ClipCost:
     texts, cpu_ms, wall_ms = _whole(camera, settings, networks, frames)
     threads_ms = [
         decode_ms,
-        sum(stages_ms[stage] for stage in ("resize", "detect", "boxes")),
+        sum(stages_ms[stage] for stage in ("resize", "detect", "boxes")) / networks.detector.streams,
         sum(stages_ms[stage] for stage in ("track", "cut", "fuse", "flow", "write")),
         sum(stages_ms[stage] for stage in ("stretch", "read", "texts")),
     ]

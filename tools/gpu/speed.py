@@ -143,7 +143,7 @@ class NoOp:
     """A backend that answers at once what it answered first: what is left is Python's own cost."""
 
     def __init__(self, backend: Backend) -> None:
-        self.description = "no-op"
+        self.description, self.streams = "no-op", backend.streams
         self._backend = backend
         self._answers: dict[tuple[int, ...], dict[str, FloatArray]] = {}
 
