@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from anpr_stream.config.load import parse_settings
+from anpr_stream.config.models import DetectorSettings
 from anpr_stream.config.schema import Settings
 from anpr_stream.interfaces import Backend
 from anpr_stream.perception.detector import YoloDetector
 from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.supervisor import Pipeline
-from anpr_stream.types import Event, EventKind, FloatArray, Frame
+from anpr_stream.types import Detection, Event, EventKind, Frame
 from anpr_stream.vision.contract import DetectorContract
 from tests.mjpeg import MjpegServer
 from tests.stubs import scene, write_networks
@@ -38,30 +39,21 @@ WARM_UP_S = 3.0
 COLUMNS = ("load", "offered/s", "looked at/s", "age p50", "age p95", "event p95", "looks per camera")
 
 
-class CostlyBackend:
-    """A `Backend` that takes so long per picture, whatever the machine is like, one batch after the other."""
+class CostlyDetector(YoloDetector):
+    """A detector that takes so long per frame, whatever the machine is like."""
 
-    streams = 1
-
-    def __init__(self, inner: Backend, cost_s: float) -> None:
-        self._inner = inner
+    def __init__(
+        self, backend: Backend, contract: DetectorContract, settings: DetectorSettings, cost_s: float
+    ) -> None:
+        super().__init__(backend, contract, settings)
         self._cost_s = cost_s
 
-    @property
-    def description(self) -> str:
-        """Say what it really is."""
-        return f"{self._inner.description}, slowed down"
-
-    def run(self, images: FloatArray) -> dict[str, FloatArray]:
-        """Run a batch; the outputs come `cost_s` per picture later."""
-        until_s = time.monotonic() + self._cost_s * len(images)
-        outputs = self._inner.run(images)
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Return the plates of each frame, `cost_s` per frame later."""
+        until_s = time.monotonic() + self._cost_s * len(frames)
+        plates = super().detect(frames)
         time.sleep(max(0.0, until_s - time.monotonic()))
-        return outputs
-
-    def close(self) -> None:
-        """Free the engine."""
-        self._inner.close()
+        return plates
 
 
 @dataclass
@@ -97,10 +89,10 @@ class Ages:
 def measure(load: float, cameras: int, fps: float, seconds: float, folder: Path) -> str:
     """Run one load and return its row."""
     settings = _settings(folder, cameras, fps)
-    cost_s = load / (cameras * fps)
     pictures = [scene(index) for index in range(0, 130, 4)] + [scene(None)] * 12
     ages = Ages()
     with MjpegServer(pictures, fps) as server, load_networks(settings) as networks:
+        cost_s = load * networks.detector.streams / (cameras * fps)
         slow = replace(networks, detector=_slowed(networks, settings, cost_s))
         with Pipeline(settings, slow, ages.event) as pipeline:
             for name, camera in settings.cameras.items():
@@ -117,7 +109,7 @@ def _slowed(networks: Networks, settings: Settings, cost_s: float) -> YoloDetect
     loaded = networks.loaded[0]
     contract = loaded.model.contract
     assert isinstance(contract, DetectorContract)
-    return YoloDetector(CostlyBackend(loaded.backend, cost_s), contract, settings.detector)
+    return CostlyDetector(loaded.backend, contract, settings.detector, cost_s)
 
 
 def _settings(folder: Path, cameras: int, fps: float) -> Settings:
