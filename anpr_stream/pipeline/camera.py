@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -62,6 +63,13 @@ class Way:
     follower: Follower
 
 
+def _seen_whole(way: Way) -> SourceStatus:
+    """A source's state with the frames that it handed over and nobody had time for."""
+    source = way.source.status()
+    dropped = Counter(source.dropped) + Counter(newer_frame=way.looks.passed_over)
+    return replace(source, dropped=dict(dropped))
+
+
 class CameraRun:
     """Runs one camera in a thread of its own.
 
@@ -103,7 +111,7 @@ class CameraRun:
         """Return the present state; may be called from any thread."""
         with self._lock:
             way, status = self._way, self._status
-        return status if way is None else replace(status, source=way.source.status())
+        return status if way is None else replace(status, source=_seen_whole(way))
 
     def stop(self) -> None:
         """Let the camera end soon; frames that are decoded already are still looked at."""

@@ -38,7 +38,13 @@ class Look:
 
 
 class Looks(Protocol):
-    """Frames in order, looked at."""
+    """Frames in order, looked at.
+
+    Attributes:
+        passed_over: frames that came while a live camera's tracker was busy with others.
+    """
+
+    passed_over: int
 
     def __iter__(self) -> Generator[Look | None, None, None]:
         """Yield looks until the source ends or `close` is called; None while a live camera is silent.
@@ -79,6 +85,7 @@ class _Pump:
 
     def __init__(self, source: Source, name: str, max_duration_s: float | None) -> None:
         self.source = source
+        self.passed_over = 0
         self._max_duration_s = float("inf") if max_duration_s is None else max_duration_s
         self.error: Exception | None = None
         self._thread = Thread(target=self._run, name=f"anpr-{name}", daemon=True)
@@ -182,6 +189,7 @@ class LiveLooks(_Pump):
     def take(self, frame: Frame) -> None:
         """Leave the frame for the tracker's side; count one that it had no time for."""
         if not self._newest.put(frame):
+            self.passed_over += 1
             FRAMES_DROPPED.labels(frame.camera, "newer_frame").inc()
 
     def ended(self) -> None:

@@ -24,6 +24,7 @@ class ListLooks:
         self._error = error
         self._stays_open = stays_open
         self.closed = Flag()
+        self.passed_over = 0
 
     def __iter__(self) -> Any:
         yield from self._looks
@@ -53,6 +54,15 @@ def test_a_recording_sends_its_events_and_ends() -> None:
     assert run.status().looked_at == 20
     assert run.status().events == len(sent)
     assert run.status().last_event_utc_s is not None
+
+
+def test_frames_that_nobody_had_time_for_are_counted_as_dropped() -> None:
+    looks = ListLooks(drive(), stays_open=True)
+    looks.passed_over = 7
+    run = CameraRun("gate", begin(looks), [].append, SystemClock())
+    run.stop()
+    assert run.wait(60)
+    assert run.status().source.dropped == {"newer_frame": 7}
 
 
 @pytest.mark.parametrize(

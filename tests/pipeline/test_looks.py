@@ -112,6 +112,7 @@ def test_a_live_camera_gives_the_newest_frame_and_says_when_it_is_silent(detecto
     indices = [look.frame.index for look in seen]
     assert indices == sorted(indices)
     assert indices[-1] == 8
+    assert len(seen) + looks.passed_over == 9
     assert all(found(look) in (None, look.frame.index) for look in seen)
 
 

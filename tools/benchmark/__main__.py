@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--budget-s", type=real(), default=1.0, help="time of each single measurement")
     made.add_argument("--clip", type=Path, help="a clip instead of the rendered one")
     made.add_argument("--seconds", type=positive, default=10.0, help="length of the rendered clip")
+    made.add_argument("--cameras", type=whole(1), default=1, help="of the live part")
     return made
 
 
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     say(f"{result['processor']}, {result['cores']} cores, load {result['load']}")
     with tempfile.TemporaryDirectory() as folder:
         film = _Film(options.clip, options.seconds, Path(folder))
-        measure = _Measure(Path(folder), options.threads, options.budget_s, film)
+        measure = _Measure(Path(folder), options.threads, options.budget_s, film, options.cameras)
         steps: dict[str, Callable[[], Any]] = {
             "machine": measure.machine,
             "networks": measure.networks,
@@ -101,11 +102,14 @@ class _Film:
 class _Measure:
     """The parts of the benchmark; later ones use the rates of the first."""
 
-    def __init__(self, folder: Path, threads: Sequence[int], budget_s: float, film: _Film) -> None:
+    def __init__(
+        self, folder: Path, threads: Sequence[int], budget_s: float, film: _Film, cameras: int
+    ) -> None:
         self._folder = folder
         self._threads = threads
         self._budget_s = budget_s
         self._film = film
+        self._cameras = cameras
         self._rates: list[Rate] = []
 
     def machine(self) -> list[dict[str, Any]]:
@@ -162,13 +166,15 @@ class _Measure:
         return {"truth": texts, **costs}
 
     def live(self) -> dict[str, Any]:
-        """The clip as a camera sends it."""
+        """The clip as cameras send it."""
         settings = Settings()
         with load_networks(settings) as networks:
-            cost = live_cost(self._film.path_and_texts[0], settings, networks, self._film.seconds)
+            path, _ = self._film.path_and_texts
+            cost = live_cost(path, settings, networks, self._film.seconds, self._cameras)
         say(
-            f"\nlive over RTSP for {cost.seconds:.0f} s: {cost.frames} frames looked at, "
-            f"{cost.dropped_share:.2%} dropped {cost.dropped or ''}, {cost.cores:.2f} cores busy"
+            f"\n{cost.cameras} live over RTSP for {cost.seconds:.0f} s: {cost.frames} frames through, "
+            f"{cost.dropped_share:.2%} dropped {cost.dropped or ''}, {cost.cores:.2f} cores busy; "
+            f"a frame through is {cost.age_p50_s:.2f} s old, 95 % at most {cost.age_p95_s:.2f} s"
         )
         return asdict(cost) | {"dropped_share": cost.dropped_share}
 

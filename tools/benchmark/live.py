@@ -1,23 +1,27 @@
-"""What a live camera costs: a clip over RTSP, through the whole pipeline, at its own pace."""
+"""What live cameras cost: a clip over RTSP, through the whole pipeline, at its own pace."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.errors import SourceError
+from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.networks import Networks
 from anpr_stream.pipeline.supervisor import Pipeline
-from anpr_stream.types import SourceStatus
+from anpr_stream.types import Frame
 from tools.benchmark.camera import served
 
-CAMERA = "live"
 FIRST_FRAME_S = 20.0
 SETTLING_S = 2.0
-"""Time after the first frame that does not count: engines compile the sizes that come."""
+"""Time after the first frames that does not count: engines compile the sizes that come."""
 
 ENDING_S = 2.0
 """Time before the clip's end that does not count."""
@@ -25,12 +29,16 @@ ENDING_S = 2.0
 
 @dataclass(frozen=True)
 class LiveCost:
-    """A live camera over `seconds`: frames looked at, those dropped by reason, processor cores kept busy."""
+    """Live cameras over `seconds`: frames that went through all stages, those dropped by reason, processor
+    cores kept busy, and how old a frame was when its flow was through, for half and for 95 of 100 frames."""
 
+    cameras: int
     seconds: float
     frames: int
     dropped: dict[str, int]
     cores: float
+    age_p50_s: float
+    age_p95_s: float
 
     @property
     def dropped_share(self) -> float:
@@ -39,32 +47,54 @@ class LiveCost:
         return gone / max(1, self.frames + gone)
 
 
-def live_cost(clip: Path, settings: Settings, networks: Networks, seconds: float) -> LiveCost:
-    """Watch a clip as a camera for as long as it lasts, less its beginning and end.
+class _Ages:
+    """How old frames are when their flow is through (a `FrameObserver`)."""
+
+    def __init__(self, cameras: int) -> None:
+        self._began: dict[str, None] = {}
+        self._cameras = cameras
+        self.all_began = threading.Event()
+        self.seconds: list[float] = []
+
+    def __call__(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
+        self.seconds.append(time.time() - frame.utc_s)
+        self._began[frame.camera] = None
+        if len(self._began) == self._cameras:
+            self.all_began.set()
+
+
+def live_cost(
+    clip: Path, settings: Settings, networks: Networks, seconds: float, cameras: int = 1
+) -> LiveCost:
+    """Watch a clip as cameras for as long as it lasts, less its beginning and end.
 
     Args:
         clip: H.264 of at least `seconds`.
-        settings: of the camera.
+        settings: of the cameras.
         networks: stay the caller's.
         seconds: length of the clip.
+        cameras: number of them, each with the clip for itself.
 
     Raises:
-        SourceError: no frame came.
+        SourceError: a camera gave no frame.
     """
-    seen = threading.Event()
+    ages = _Ages(cameras)
     with served(clip) as url, Pipeline(settings, networks, lambda _event: None) as pipeline:
         camera = Camera(url=url, flow=settings.flow, tracking=settings.tracking)
-        pipeline.start(CAMERA, camera, lambda frame, marks: seen.set())
-        if not seen.wait(FIRST_FRAME_S):
+        for number in range(cameras):
+            pipeline.start(f"live-{number}", camera, ages)
+        if not ages.all_began.wait(FIRST_FRAME_S):
             raise SourceError(f"{url}: no frame in {FIRST_FRAME_S:.0f} s", "no-frame")
         time.sleep(SETTLING_S)
-        before, cpu_s, began_s = _status(pipeline), time.process_time(), time.monotonic()
+        ages.seconds.clear()
+        before, cpu_s, began_s = _dropped(pipeline), time.process_time(), time.monotonic()
         time.sleep(max(1.0, seconds - SETTLING_S - ENDING_S))
-        after, cpu_s, took_s = _status(pipeline), time.process_time() - cpu_s, time.monotonic() - began_s
-    dropped = {reason: count - before.dropped.get(reason, 0) for reason, count in after.dropped.items()}
-    gone = {reason: count for reason, count in dropped.items() if count}
-    return LiveCost(took_s, after.frames - before.frames, gone, cpu_s / took_s)
+        after, cpu_s, took_s = _dropped(pipeline), time.process_time() - cpu_s, time.monotonic() - began_s
+        through = list(ages.seconds)
+    p50, p95 = np.quantile(through or [0.0], (0.5, 0.95)).tolist()
+    return LiveCost(cameras, took_s, len(through), dict(after - before), cpu_s / took_s, p50, p95)
 
 
-def _status(pipeline: Pipeline) -> SourceStatus:
-    return pipeline.statuses()[CAMERA].source
+def _dropped(pipeline: Pipeline) -> Counter[str]:
+    counts = (Counter(status.source.dropped) for status in pipeline.statuses().values())
+    return sum(counts, Counter[str]())
