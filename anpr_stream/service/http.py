@@ -55,7 +55,7 @@ class News:
         if loop is not None:
             # The server may have ended its loop just now; then nobody waits any more.
             with suppress(RuntimeError):
-                asyncio.run_coroutine_threadsafe(self._notify(), loop)
+                loop.call_soon_threadsafe(lambda: loop.create_task(self._notify()))
 
     def end(self) -> None:
         """Let all streams end."""

@@ -315,6 +315,12 @@ def test_an_open_stream_does_not_keep_the_server_from_ending(house: House) -> No
         house.news.end()
 
 
+def test_news_after_the_servers_end_are_for_nobody(house: House) -> None:
+    with serving(house) as client, Stream(client) as stream:
+        stream.welcome()
+    house.news.tell()  # Python would warn of a coroutine that nobody runs
+
+
 def is_dropped(connection: socket.socket) -> bool:
     """Wait for the end of a connection; tell whether it came without an answer."""
     try:
