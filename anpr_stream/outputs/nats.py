@@ -75,8 +75,9 @@ class NatsTransport:
         if self._client is None or self._stream is None or not self._client.is_connected:
             await self._drop()
             self._why = ""
+            options = self._options()
             self._client = Client()
-            await self._client.connect(**self._options())
+            await self._client.connect(**options)
             self._stream = self._client.jetstream()
             await self._make_stream(self._stream)
         return self._stream

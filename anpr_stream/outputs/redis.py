@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from anpr_stream.config.delivery import RedisOutput, reveal
+from anpr_stream.outputs.tls import tls_context
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, away
 
 
@@ -43,8 +44,16 @@ class RedisTransport:
         except (redis.RedisError, OSError) as error:
             # After a failover the address leads elsewhere; a connection stays with the old server.
             self.close()
-            return [away(error)]
+            return [away(self._authority_fault() or error)]
         return [DELIVERED] * len(messages)
+
+    def _authority_fault(self) -> OSError | None:
+        """What is wrong with the authority's file, which the library does not name."""
+        try:
+            tls_context(self._settings.tls)
+        except OSError as error:
+            return error
+        return None
 
     def close(self) -> None:
         """Close the connections; may be called twice."""

@@ -42,13 +42,11 @@ class WebhookTransport:
         self._secret = target.secret
         self._timeout_s = timeout_s
         self._clock = clock
-        headers = {name: value.get_secret_value() for name, value in target.headers.items()}
+        self._tls = target.tls
+        self._headers = {name: value.get_secret_value() for name, value in target.headers.items()}
         if target.bearer is not None:
-            headers["Authorization"] = f"Bearer {target.bearer.get_secret_value()}"
-        # Redirects are not followed, so that what begins without TLS never comes to need it.
-        verify = tls_context(target.tls) if self._url.startswith("https:") else False
-        # trust_env would let a proxy or a .netrc of the environment see or change events.
-        self._client = httpx.Client(headers=headers, timeout=timeout_s, verify=verify, trust_env=False)
+            self._headers["Authorization"] = f"Bearer {target.bearer.get_secret_value()}"
+        self._client: httpx.Client | None = self._new_client()
 
     def send(self, messages: Sequence[Message]) -> list[Result]:
         """POST messages one by one; stop at the first that has to be sent again."""
@@ -61,7 +59,15 @@ class WebhookTransport:
 
     def close(self) -> None:
         """Close the connections; may be called twice."""
-        self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _new_client(self) -> httpx.Client:
+        # Redirects are not followed, so that what begins without TLS never comes to need it.
+        verify = tls_context(self._tls) if self._url.startswith("https:") else False
+        # trust_env would let a proxy or a .netrc of the environment see or change events.
+        return httpx.Client(headers=self._headers, timeout=self._timeout_s, verify=verify, trust_env=False)
 
     def _post(self, message: Message) -> Result:
         body = message.payload.encode()
@@ -70,9 +76,11 @@ class WebhookTransport:
             now_s = int(self._clock.utc_s())
             headers[SIGNATURE] = sign(self._secret.get_secret_value(), now_s, body)
         try:
+            self._client = self._client or self._new_client()
             with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
                 self._read_off(answer)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:
+            self.close()  # the authority's file may be another one by the next try
             return away(error)
         return self._judge(answer)
 

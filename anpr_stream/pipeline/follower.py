@@ -98,6 +98,7 @@ class Follower:
         )
         self._final_after_s = rules.visits.final_after_s
         self._last: Frame | None = None
+        self._size: tuple[int, int] | None = None
         self._tracks: list[Track] = []
 
     def follow(self, look: Look) -> list[Event]:
@@ -106,6 +107,8 @@ class Follower:
             return []
         frame = self._last = look.frame
         scene = self._cuts.update(frame.segment, frame.pts_s, thumbnail(luma(frame.search_planes)))
+        if self._is_resized(frame):
+            scene = replace(scene, break_reason=scene.break_reason or "segment")
         tracks = self._track(frame, look.detections, scene)
         self._desk.ask(self._worth_reading(frame, tracks))
         events = self._take(frame, tracks, self._desk.arrived(), scene)
@@ -142,6 +145,14 @@ class Follower:
             return []
         ahead_s = frame.pts_s - self._last.pts_s
         return [self._mark(track, ahead_s) for track in self._tracks if track.state is not TrackState.ENDED]
+
+    def _is_resized(self, frame: Frame) -> bool:
+        """Tell whether a picture has another size than the last one; places then go by its pixels."""
+        before, self._size = self._size, (frame.width, frame.height)
+        if before is None or before == self._size:
+            return False
+        self._visits.rescale((frame.width / before[0], frame.height / before[1]))
+        return True
 
     def _note_at_times(self, utc_s: float) -> None:
         if self._noted_s is None:

@@ -55,7 +55,7 @@ class News:
         if loop is not None:
             # The server may have ended its loop just now; then nobody waits any more.
             with suppress(RuntimeError):
-                asyncio.run_coroutine_threadsafe(self._notify(), loop)
+                loop.call_soon_threadsafe(lambda: loop.create_task(self._notify()))
 
     def end(self) -> None:
         """Let all streams end."""
@@ -191,7 +191,8 @@ class _Pages:
         newest: int = await run_in_threadpool(self._read, history.newest)
         # A store that began anew, or came back from a backup, counts on from less than the caller has.
         last = newest if since is None else min(since, newest)
-        yield ": welcome\n\n"
+        # A caller that is cut off before the first event must know, too, where to go on.
+        yield f": welcome\nid: {last}\n\n"
         while not self._site.news.is_over:
             rows = await run_in_threadpool(
                 self._read, partial(history.after, sequence=last, limit=STREAM_BATCH)
@@ -238,12 +239,13 @@ def _host_of(request: Request) -> str:
 
 
 def _bearer(token: str) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    wanted = f"Bearer {token}".encode()
+    wanted = token.encode()
 
     async def check(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        given = request.headers.get("authorization", "").encode("latin-1")
+        scheme, _, given = request.headers.get("authorization", "").encode("latin-1").partition(b" ")
+        is_known = scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), wanted)
         # Not request.url: older versions of Starlette make its path of the Host header, too.
-        if request.scope["path"] not in OPEN and not hmac.compare_digest(given, wanted):
+        if request.scope["path"] not in OPEN and not is_known:
             return _error(401, "the bearer token is missing or wrong", {"WWW-Authenticate": "Bearer"})
         return await call_next(request)
 

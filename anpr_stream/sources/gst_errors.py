@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timezone
+from ssl import SSLContext
 from typing import Any
 
 from anpr_stream.config.address import hide_password
+from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.sources.gst_runtime import Gst
 from anpr_stream.sources.locate import Address, Kind
-from anpr_stream.sources.reach import REACHED, why_unreachable
+from anpr_stream.sources.reach import REACHED, tls_context, why_unreachable
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +52,10 @@ NETWORK_CODES = frozenset(
 class BusReader:
     """Takes a pipeline's messages and keeps what matters: the first error, tags, the HTTP status."""
 
-    def __init__(self, bus: Any, address: Address) -> None:
+    def __init__(self, bus: Any, address: Address, settings: SourceSettings) -> None:
         self._bus = bus
         self._address = address
+        self._settings = settings
         self._http_status = 0
         self._error: tuple[Any, str] | None = None
         self.created_utc_s: float | None = None
@@ -90,7 +93,7 @@ class BusReader:
         told = f"{error.message.rstrip('.')} ({hide_password(detail)})"
         if not self._is_network(error):
             return "source-broken", f"cannot be played: {told}"
-        slug, what = why_unreachable(self._address.host, self._address.port)
+        slug, what = why_unreachable(self._address.host, self._address.port, self._tls())
         return slug, f"{what}: {told}" if (slug, what) == REACHED else what
 
     def _known(self, error: Any) -> tuple[str, str] | None:
@@ -111,6 +114,11 @@ class BusReader:
         if not self._address.host:
             return False
         return (is_resource and error.code in NETWORK_CODES) or self._address.kind is Kind.HTTP
+
+    def _tls(self) -> SSLContext | None:
+        if not self._address.target.startswith(("rtsps:", "https:")):
+            return None
+        return tls_context(self._settings.tls_ca, is_verified=self._settings.tls_verify)
 
     def _read_tags(self, tags: Any) -> None:
         found, date = tags.get_date_time(Gst.TAG_DATE_TIME)

@@ -25,6 +25,8 @@ MOST_PACKETS = 1000
 """Without a key frame for so long, packets are let go until the next one."""
 GLANCE_S = 0.01
 """While decoding, how long to wait for a packet before looking for a picture again."""
+SIZING = {**PARSERS, "image/jpeg": "jpegparse"}
+"""Parsers that tell a picture's size before it is decoded."""
 NO_PLANES = Planes(PixelFormat.GRAY8, ())
 
 
@@ -67,7 +69,7 @@ class GatedPlayer(Stream):
         return [make("appsink", sync=False, enable_last_sample=False, max_buffers=MOST_PACKETS, drop=True)]
 
     def _take(self, pad: Any, caps: Any) -> None:
-        parser = PARSERS.get(caps.get_structure(0).get_name())
+        parser = SIZING.get(caps.get_structure(0).get_name())
         if parser is None:
             pad.link(self._tail_pad)
             return
@@ -122,7 +124,7 @@ class PacketDecoder:
         chain = [self._source, *decoder.elements, *picture_tail(settings, is_live=True)]
         self._sink = chain[-1]
         self._pipeline = Gst.Pipeline()
-        self._bus = BusReader(self._pipeline.get_bus(), address)
+        self._bus = BusReader(self._pipeline.get_bus(), address, settings)
         for element in chain:
             self._pipeline.add(element)
         link_all(chain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -47,7 +48,7 @@ def _rtsp(address: Address, settings: SourceSettings) -> Any:
     if not settings.tls_verify:
         Gst.util_set_object_arg(source, "tls-validation-flags", "0")
     if settings.tls_ca:
-        source.set_property("tls-database", _authority(settings))
+        source.set_property("tls-database", _authority(settings.tls_ca))
     source.connect("select-stream", _is_video)
     return source
 
@@ -57,11 +58,11 @@ def _is_video(_source: Any, _number: int, caps: Any) -> bool:
     return bool(caps.get_structure(0).get_string("media") == "video")
 
 
-def _authority(settings: SourceSettings) -> Any:
+def _authority(ca_file: Path) -> Any:
     try:
-        return Gio.TlsFileDatabase.new(str(settings.tls_ca))
+        return Gio.TlsFileDatabase.new(str(ca_file.absolute()))  # it takes no other
     except GLib.Error as error:
-        raise SourceError(f"{settings.tls_ca} holds no certificates: {error}", "source-tls") from error
+        raise SourceError(f"{ca_file} holds no certificates: {error}", "source-tls") from error
 
 
 def _http(address: Address, settings: SourceSettings) -> Any:
@@ -77,7 +78,7 @@ def _http(address: Address, settings: SourceSettings) -> Any:
         ssl_strict=settings.tls_verify,
     )
     if settings.tls_ca:
-        source.set_property("tls-database", _authority(settings))
+        source.set_property("tls-database", _authority(settings.tls_ca))
     return source
 
 

@@ -40,8 +40,8 @@ __all__ = ["NO_TIME", "SECOND", "GLib", "Gio", "Gst", "GstApp", "GstVideo", "cha
 
 PACKAGES = {
     "gstreamer1.0-plugins-base": "appsink appsrc videoconvert videotestsrc parsebin",
-    "gstreamer1.0-plugins-good": "rtspsrc souphttpsrc v4l2src videoflip",
-    "gstreamer1.0-plugins-bad": "h264parse h265parse",
+    "gstreamer1.0-plugins-good": "rtspsrc souphttpsrc v4l2src videoflip capssetter",
+    "gstreamer1.0-plugins-bad": "h264parse h265parse jpegparse",
 }
 """Debian and Ubuntu packages by the elements that are made by name."""
 DECODERS_PACKAGE = "gstreamer1.0-libav"

@@ -18,6 +18,8 @@ from anpr_stream.sources.session import EndOfStream
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 2.0
+MISNAMED = {"image/jpg": "image/jpeg"}
+"""Names of streams that HTTP cameras make up."""
 GIVEN_UP_S = 0.5
 """A file that nobody reads for so long, without a word, will not be read any more."""
 
@@ -35,10 +37,11 @@ class Stream:
         self._fault: SourceError | None = None
         self._seen: list[str] = []
         self._codec = ""
+        self._is_drained = False
         self._sound_s = 0.0
         self._read_s = time.monotonic()
         self._pipeline = Gst.Pipeline()
-        self._bus = BusReader(self._pipeline.get_bus(), address)
+        self._bus = BusReader(self._pipeline.get_bus(), address, settings)
         self._sink = self._build()
         if not change_state(self._pipeline, Gst.State.PLAYING, START_LIMIT_S):
             self._bus.drain()
@@ -79,7 +82,7 @@ class Stream:
             raise self._why()
         if self._sink.is_eos():
             raise EndOfStream if self._codec else self._no_video()
-        if not self._codec and not self._address.is_live and self._has_given_up():
+        if not self._codec and self._is_over():
             raise self._why() if self._bus.has_error or self._seen else self._unplayable()
         return None
 
@@ -88,6 +91,7 @@ class Stream:
         parse = make("parsebin")
         parse.connect("pad-added", self._add_pad)
         parse.connect("unknown-type", self._note_unknown)
+        parse.connect("drained", self._note_end)
         tail = self._tail()
         for element in (*inputs, parse, *tail):
             self._pipeline.add(element)
@@ -112,11 +116,24 @@ class Stream:
             if not self._address.is_live:
                 pad.add_probe(Gst.PadProbeType.BUFFER, self._time_sound)
             return
-        self._codec = codec_name(caps)
         try:
+            pad, caps = self._named(pad, caps)
+            self._codec = codec_name(caps)
             self._take(pad, caps)
         except SourceError as error:
             self._fault = SourceError(f"{self._address.shown}: {error.message}", error.reason_slug)
+
+    def _named(self, pad: Any, caps: Any) -> tuple[Any, Any]:
+        """Give a stream the name that decoders know it by, where a camera has another."""
+        name = MISNAMED.get(caps.get_structure(0).get_name())
+        if name is None:
+            return pad, caps
+        caps = Gst.Caps.new_empty_simple(name)
+        setter = make("capssetter", caps=caps, join=False, replace=True)
+        self._pipeline.add(setter)
+        setter.sync_state_with_parent()
+        pad.link(setter.get_static_pad("sink"))
+        return setter.get_static_pad("src"), caps
 
     def _time_sound(self, pad: Any, probed: Any) -> Any:
         segment = pad.get_sticky_event(Gst.EventType.SEGMENT, 0)
@@ -128,6 +145,13 @@ class Stream:
 
     def _note_unknown(self, _parse: Any, _pad: Any, caps: Any) -> None:
         self._seen.append(caps.get_structure(0).get_name())
+
+    def _note_end(self, _parse: Any) -> None:
+        self._is_drained = True
+
+    def _is_over(self) -> bool:
+        """Whether no video will come, though nobody says so: a camera sent a page of its web server, say."""
+        return self._is_drained if self._address.is_live else self._has_given_up()
 
     def _has_given_up(self) -> bool:
         """Whether no thread has read the file for a while.

@@ -30,7 +30,7 @@ WARM_S = 1.0
 """The decoder is at work, and worth waiting for, if its newest picture is no older than this."""
 START_S = 5.0
 """How long the small stream's first pictures are passed over while the large one connects. Less: a car in
-view at the start is told of twice, in either size; more: nobody watches while the large stream hangs."""
+view at the start is read from the small one; more: nobody watches while the large stream hangs."""
 MISSING = "large_picture_missing"
 STARTING = "large_stream_starting"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
+from pathlib import Path
 
 from anpr_stream.sources.offthread import within
 
@@ -18,21 +20,46 @@ REASONS = {
 
 SILENT = ("source-unreachable", f"does not answer within {LIMIT_S:g} s: is its address right?")
 REACHED = ("source-protocol", "answers, but gives no video")
+UNTRUSTED = (
+    "shows a certificate that cannot be trusted ({}): set tls_ca to the file of its authority, "
+    "or tls_verify to false to take any"
+)
+NO_TLS = "cannot be spoken to by TLS ({}): are scheme and port right?"
 
 
-def why_unreachable(host: str, port: int) -> tuple[str, str]:
+def tls_context(ca_file: Path | None, *, is_verified: bool) -> ssl.SSLContext:
+    """Return TLS as a source's settings want it, to try a camera by hand."""
+    context = ssl.create_default_context(cafile=ca_file)
+    if not is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def why_unreachable(host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, str]:
     """Try to connect once more, by hand.
+
+    Args:
+        host: name or address.
+        port: TCP.
+        tls: of a camera that is to be spoken to by TLS.
 
     Returns:
         Slug and the end of a sentence that begins with the source's name; `REACHED` where it can be
         reached after all. Takes at most `LIMIT_S`.
     """
-    return within(LIMIT_S, lambda: _try(host, port)) or SILENT
+    return within(LIMIT_S, lambda: _try(host, port, tls)) or SILENT
 
 
-def _try(host: str, port: int) -> tuple[str, str]:
+def _try(host: str, port: int, tls: ssl.SSLContext | None) -> tuple[str, str]:
     try:
-        socket.create_connection((host, port), timeout=LIMIT_S).close()
+        with socket.create_connection((host, port), timeout=LIMIT_S) as connection:
+            if tls is not None:
+                tls.wrap_socket(connection, server_hostname=host).close()
+    except ssl.SSLCertVerificationError as error:
+        return "source-tls", UNTRUSTED.format(error.verify_message.rstrip("."))
+    except ssl.SSLError as error:
+        return "source-tls", NO_TLS.format((error.reason or "no reason given").replace("_", " ").lower())
     except socket.gaierror:
         return "source-unreachable", f"cannot be found: no host is named {host}"
     except TimeoutError:

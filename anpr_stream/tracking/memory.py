@@ -10,8 +10,8 @@ from typing import TypeAlias
 from anpr_stream.config.tracking import VisitSettings
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.plates.text import alike
-from anpr_stream.tracking.path import Path, distance_heights
-from anpr_stream.types import Box, Candidate, FusedRead, Moment, Remembered
+from anpr_stream.tracking.path import Path, distance_heights, scaled
+from anpr_stream.types import Box, Candidate, FusedRead, Moment, Point, Remembered
 
 _LIMIT = 500
 """Most visits of each kind remembered; the oldest are forgotten first."""
@@ -119,6 +119,13 @@ class PlaceMemory:
             path = Path(note.box, Moment(seen_s, note.seen_utc_s), seen_s, self._settings)
             path.velocity_px_s = note.velocity_px_s
             self._note(Past(note.text, note.confidence, path, note.is_parked))
+
+    def rescale(self, scale: Point) -> None:
+        """Go on in the pixels of a picture so many times as wide and as high."""
+        for past in (*self._passed, *self._parked):
+            past.path.rescale(scale)
+        burned = [(scaled(box, scale), seen_s) for box, seen_s in self._burned]
+        self._burned = deque(burned, maxlen=_LIMIT)
 
     def note_burned_in(self, box: Box, now_s: float) -> None:
         """Note a place where text is part of the picture."""

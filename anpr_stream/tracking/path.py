@@ -30,6 +30,12 @@ def height(box: Box) -> float:
     return max(box[3] - box[1], LEAST_HEIGHT_PX)
 
 
+def scaled(box: Box, scale: Point) -> Box:
+    """Return a box in the pixels of a picture so many times as wide and as high."""
+    (x1, y1, x2, y2), (x, y) = box, scale
+    return (x1 * x, y1 * y, x2 * x, y2 * y)
+
+
 def distance_heights(one: Box, other: Box) -> float:
     """Return the distance of the centres of two boxes in heights of the larger one."""
     (x1, y1), (x2, y2) = centre(one), centre(other)
@@ -117,6 +123,15 @@ class Path:
         if not touches_edge(box, *size, slack_px=height(box) / 4):
             self._measure(box)
         self._turn()
+
+    def rescale(self, scale: Point) -> None:
+        """Go on in the pixels of a picture so many times as wide and as high."""
+        self.box, self.first_box, self._anchor = (
+            scaled(box, scale) for box in (self.box, self.first_box, self._anchor)
+        )
+        self.velocity_px_s = self.velocity_px_s[0] * scale[0], self.velocity_px_s[1] * scale[1]
+        self._log_height += math.log(scale[1])
+        self._first_log_height += math.log(scale[1])
 
     def end_at(self, box: Box, moment: Moment, now_s: float) -> None:
         """Take that it was last seen here: what followed was another plate."""

@@ -10,10 +10,10 @@ from anpr_stream.config.tracking import TrackingSettings
 from anpr_stream.tracking.budget import worth
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.tracking.memory import Past
-from anpr_stream.tracking.path import Path, height
+from anpr_stream.tracking.path import Path, height, scaled
 from anpr_stream.tracking.strangers import Reading, Strangers
 from anpr_stream.tracking.zones import Places
-from anpr_stream.types import Box, Crop, Frame, FusedRead, ListHit, Moment, Track, TrackState
+from anpr_stream.types import Box, Crop, Frame, FusedRead, ListHit, Moment, Point, Track, TrackState
 
 _SHORT_S = 0.5
 """Text that stood still for less time before a moving scene may be a plate."""
@@ -223,6 +223,13 @@ class Visit:
         self.evidence.highest_px = max(self.evidence.highest_px, height(track.box))
         size = frame.width, frame.height
         self.path.follow(track.box, track.velocity_px_s, frame.moment, now_s, size, places)
+
+    def rescale(self, scale: Point) -> None:
+        """Go on in the pixels of a picture so many times as wide and as high."""
+        self.path.rescale(scale)
+        if self._last_own:
+            box, moment, seen_s = self._last_own
+            self._last_own = scaled(box, scale), moment, seen_s
 
     def note_motion(self, motion: float | None, now_s: float, step_s: float) -> None:
         """Take how much of the scene moved; text that does not move along is part of the picture."""

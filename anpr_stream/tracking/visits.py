@@ -27,6 +27,7 @@ from anpr_stream.types import (
     Frame,
     FusedRead,
     ListHit,
+    Point,
     Read,
     Remembered,
     Track,
@@ -133,6 +134,15 @@ class VisitKeeper:
             if visit in self._visits:  # relating another one may have made this one part of it
                 self._relate(visit)
         return self._events()
+
+    def rescale(self, scale: Point) -> None:
+        """Take that the next picture is so many times as wide and as high, and shows the same.
+
+        What was seen and what is parked is then found again at its place.
+        """
+        self._memory.rescale(scale)
+        for visit in self._visits:
+            visit.rescale(scale)
 
     def end(self) -> list[Event]:
         """End all visits (end of the recording, stop of the camera) and return their last events."""

@@ -104,3 +104,17 @@ def test_tls_is_verified(tmp_path: Path) -> None:
             assert (result.verdict, "CERTIFICATE_VERIFY_FAILED" in result.error) == (Verdict.AWAY, True)
         with transport_to(0, servers=servers, tls={"ca_file": files[0]}) as transport:
             assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+
+
+def test_an_authority_whose_file_is_gone_is_named(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    with (
+        Nats(tls=files) as own,
+        transport_to(0, servers=[f"tls://127.0.0.1:{own.port}"], tls={"ca_file": files[0]}) as transport,
+    ):
+        away = files[0].rename(tmp_path / "away.pem")
+        (result,) = transport.send(messages("a"))
+        why = f"ca_file {files[0]} cannot be used: No such file or directory"
+        assert (result.verdict, result.error) == (Verdict.AWAY, why)
+        away.rename(files[0])
+        assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import shutil
 import socket
 import ssl
 import threading
@@ -205,3 +206,20 @@ def test_the_certificates_name_is_verified(tmp_path: Path) -> None:
         transport_to(server.server_port, "https", tls=Tls(ca_file=files[0])) as transport,
     ):
         assert transport.send(messages("a"))[0].verdict is Verdict.AWAY
+
+
+def test_a_renewed_certificate_is_taken(tmp_path: Path) -> None:
+    old, renewed = tmp_path / "old", tmp_path / "renewed"
+    for folder in (old, renewed):
+        folder.mkdir()
+        make_certificate(folder)
+    authority = shutil.copy(old / "cert.pem", tmp_path / "ca.pem")
+    with (
+        serving((renewed / "cert.pem", renewed / "key.pem")) as server,
+        transport_to(server.server_port, "https", tls=Tls(ca_file=authority)) as transport,
+    ):
+        assert "CERTIFICATE_VERIFY_FAILED" in transport.send(messages("a"))[0].error
+        authority.unlink()
+        assert f"ca_file {authority} cannot be used" in transport.send(messages("a"))[0].error
+        shutil.copy(renewed / "cert.pem", authority)
+        assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

@@ -8,7 +8,7 @@ from anpr_stream.config.tracking import PlaceSettings, TrackingSettings
 from anpr_stream.errors import ConfigError
 from anpr_stream.pipeline.follower import Follower, Signature
 from anpr_stream.pipeline.looks import Look
-from anpr_stream.types import Event, EventKind, PixelFormat, Planes
+from anpr_stream.types import Detection, Event, EventKind, PixelFormat, Planes
 from tests.pipeline.fakes import ROAD, InstantDesk, make_frame, plate_at, road_frame
 
 SIGNATURE = Signature("onnxruntime fp32 cpu", (("detector-cpu", "abc"), ("reader-cpu", "def")))
@@ -115,6 +115,36 @@ def test_a_hard_cut_ends_the_tracks() -> None:
     other = Planes(PixelFormat.GRAY8, (np.random.default_rng(2).integers(0, 255, ROAD.shape, np.uint8),))
     follower.follow(Look(replace(road_frame(20), planes=other), [plate_at(20)]))
     assert [mark.track_id for mark in follower.marks(road_frame(20))] == [2]
+
+
+def resized(look: Look, scale: int) -> Look:
+    """The same scene from a camera whose picture is so many times as wide and as high."""
+    frame, found = look.frame, look.detections or []
+    planes = Planes(PixelFormat.GRAY8, (frame.planes.arrays[0].repeat(scale, 0).repeat(scale, 1),))
+    larger = replace(frame, width=scale * frame.width, height=scale * frame.height, planes=planes)
+    x1, y1, x2, y2 = np.reshape([plate.box for plate in found], (-1, 4)).T * float(scale)
+    return Look(larger, [Detection(box, 0.9) for box in zip(x1, y1, x2, y2, strict=True)])
+
+
+def test_a_picture_that_changes_its_size_breaks_no_visit() -> None:
+    follower = Follower("gate", CameraSettings(), InstantDesk())
+    events = []
+    for index in range(90):
+        look = Look(road_frame(index), [plate_at(index)])
+        events += follower.follow(resized(look, 2 if 30 <= index < 60 else 1))
+    events += follower.end()
+    assert {event.visit_id for event in events} == {events[0].visit_id}
+    assert events[-1].direction == "right", "a larger picture brings nothing nearer"
+
+
+def test_what_is_parked_is_known_in_a_picture_of_another_size() -> None:
+    follower = Follower("gate", CameraSettings(), InstantDesk())
+    parked = [plate_at(80)]
+    for index in range(600):
+        follower.follow(Look(road_frame(index), parked))
+    assert [event.kind for event in follower.silent(60)] == [EventKind.FINAL]
+    back = [resized(Look(road_frame(index), parked), 2) for index in range(600, 690)]
+    assert [event for look in back for event in follower.follow(look)] == []
 
 
 def test_a_plate_that_is_in_one_picture_only_is_read_and_told() -> None:

@@ -206,8 +206,9 @@ def test_the_token_is_asked_for(house: House) -> None:
             for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
                 answer = client.get(path, headers=header)
                 assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-        good = {"Authorization": f"Bearer {TOKEN}"}
-        assert client.get("/events", headers=good).status_code == 200
+        for scheme in ("Bearer", "bearer", "BEARER "):
+            good = {"Authorization": f"{scheme} {TOKEN}"}
+            assert client.get("/events", headers=good).status_code == 200
         assert client.get("/healthz").status_code == 200
         assert client.get("/events", params={"token": TOKEN}).status_code == 401
 
@@ -263,8 +264,10 @@ class Stream:
                 return number, json.loads(line[6:])
         raise AssertionError("the stream ended")
 
-    def welcome(self) -> None:
+    def welcome(self) -> int:
+        """Return the number from which on events come."""
         assert next(self._lines) == ": welcome"
+        return int(next(self._lines).removeprefix("id: "))
 
 
 def test_new_events_are_streamed(house: House, client: httpx.Client) -> None:
@@ -282,6 +285,14 @@ def test_a_stream_goes_on_where_it_was_cut(client: httpx.Client) -> None:
         client.get("/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "x"}).status_code
         == 400
     )
+
+
+def test_a_stream_that_was_cut_before_its_first_event_misses_none(house: House, client: httpx.Client) -> None:
+    with Stream(client) as stream:
+        number = stream.welcome()
+    house.record(event("meanwhile"))
+    with Stream(client, headers={"Last-Event-ID": str(number)}) as stream:
+        assert stream.next()[1]["visit_id"] == "meanwhile"
 
 
 def test_a_stream_goes_on_over_a_store_that_knows_less_than_the_caller(
@@ -302,6 +313,12 @@ def test_an_open_stream_does_not_keep_the_server_from_ending(house: House) -> No
     with serving(house) as client, Stream(client) as stream:
         stream.welcome()
         house.news.end()
+
+
+def test_news_after_the_servers_end_are_for_nobody(house: House) -> None:
+    with serving(house) as client, Stream(client) as stream:
+        stream.welcome()
+    house.news.tell()  # Python would warn of a coroutine that nobody runs
 
 
 def is_dropped(connection: socket.socket) -> bool:

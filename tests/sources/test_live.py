@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,7 @@ from anpr_stream.interfaces import Source
 from anpr_stream.sources import open_source, probe
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.types import Frame, SourceState
+from tests.certificates import make_certificate
 from tests.media import HEIGHT, WIDTH, can_encode, number_in, picture
 from tests.rtsp_camera import FPS, Camera
 
@@ -108,18 +109,39 @@ def test_names_and_passwords_open_a_camera() -> None:
             assert "wrong" not in str(caught.value)
 
 
-def test_an_encrypted_camera_shows_its_certificate(tmp_path: Path) -> None:
-    pem = tmp_path / "camera.pem"
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
-    names = f"-addext subjectAltName=IP:127.0.0.1 -keyout {pem} -out {tmp_path / 'ca.pem'}"
-    subprocess.run(f"{make} {names}".split(), check=True, capture_output=True)
-    pem.write_text(pem.read_text() + (tmp_path / "ca.pem").read_text())
-    with Camera(certificate=pem) as encrypted:
+def test_an_encrypted_camera_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    authority, key = make_certificate(tmp_path)
+    (tmp_path / "camera.pem").write_text(key.read_text() + authority.read_text())
+    with Camera(certificate=tmp_path / "camera.pem") as encrypted:
         url = encrypted.url(scheme="rtsps")
         assert probe(url, settings(tls_verify=False)).width == WIDTH
-        assert probe(url, settings(tls_ca=tmp_path / "ca.pem")).width == WIDTH
-        with pytest.raises(SourceError, match=r"rtsps://"):
+        assert probe(url, settings(tls_ca=authority)).width == WIDTH
+        assert probe(url, settings(tls_ca=authority.name)).width == WIDTH, "by a path from here"
+        why = r"rtsps://.* cannot be trusted \(self.signed certificate\): set tls_ca"
+        with pytest.raises(SourceError, match=why) as caught:
             probe(url, settings())
+        assert caught.value.reason_slug == "source-tls"
+
+
+def test_a_certificate_of_another_name_is_told(tmp_path: Path) -> None:
+    authority, key = make_certificate(tmp_path, "camera.example")
+    with ThreadingHTTPServer(("127.0.0.1", 0), MjpegCamera) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None  # who refuses a certificate leaves in the middle of a handshake
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://anna:geheim@127.0.0.1:{server.server_port}/mjpg"
+        with pytest.raises(SourceError, match=r"cannot be trusted \(IP address mismatch"):
+            probe(url, settings(tls_ca=authority))
+        assert probe(url, settings(tls_ca=authority, tls_verify=False)).width == WIDTH
+        server.shutdown()
+
+
+def test_a_camera_without_tls_is_told(mjpeg: str) -> None:
+    with pytest.raises(SourceError, match=r"cannot be spoken to by TLS \(wrong version number\)"):
+        probe(f"https://anna:geheim@{mjpeg}/mjpg", settings())
 
 
 def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:
@@ -257,7 +279,12 @@ class MjpegCamera(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/unchanged"):
             return self.send_error(304)
-        if self.path != "/mjpg":
+        if self.path == "/login":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html><body>Please log in</body></html>")
+            return None
+        if self.path not in ("/mjpg", "/misnamed"):
             return self.send_error(404)
         if self.headers.get("Authorization") != "Basic YW5uYTpnZWhlaW0=":
             self.send_response(401)
@@ -269,7 +296,8 @@ class MjpegCamera(BaseHTTPRequestHandler):
         self.end_headers()
         for number in range(40):
             jpeg = cv2.imencode(".jpg", picture(number))[1].tobytes()
-            head = f"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+            kind = "image/jpeg" if self.path == "/mjpg" else "image/jpg"
+            head = f"--cut\r\nContent-Type: {kind}\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             self.wfile.write(head.encode() + jpeg + b"\r\n")
             threading.Event().wait(0.04)
         return None
@@ -297,6 +325,28 @@ def test_http_cameras_send_jpegs(mjpeg: str) -> None:
         probe(f"http://anna:wrong@{mjpeg}/mjpg", settings())
     with pytest.raises(SourceError, match="404"):
         probe(f"http://anna:geheim@{mjpeg}/other", settings())
+
+
+def test_pictures_that_are_called_jpg_are_jpegs(mjpeg: str) -> None:
+    assert probe(f"http://anna:geheim@{mjpeg}/misnamed", settings()).codec == "MJPEG"
+
+
+def test_a_page_is_told_at_once(mjpeg: str) -> None:
+    with pytest.raises(SourceError, match=r"has no video track \(it holds text/html\)"):
+        probe(f"http://{mjpeg}/login", settings())
+
+
+@pytest.mark.parametrize("path", ["mjpg", "misnamed"])
+def test_a_jpeg_tells_its_size_before_it_is_decoded(mjpeg: str, path: str) -> None:
+    from anpr_stream.sources.gst_gate import GatedPlayer
+    from anpr_stream.sources.locate import locate
+
+    address = locate(f"http://anna:geheim@{mjpeg}/{path}", settings())
+    player = GatedPlayer(address, settings(), lambda: False)
+    while (shot := player.pull(1.0)) is None:
+        pass
+    player.close()
+    assert (shot.width, shot.height, shot.planes.arrays) == (WIDTH, HEIGHT, ())
 
 
 def test_a_password_among_the_urls_values_is_not_shown_by_gstreamers_own_words(mjpeg: str) -> None:
