@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import OrderedDict
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -37,10 +38,20 @@ def version() -> str:
     return str(openvino.__version__)
 
 
+@cache
+def _core() -> Any:
+    """Return the core of all networks, which is never freed.
+
+    Each brings its thread a stack for signals and puts the one before back when it goes. Freed in another
+    order than they were made, several leave one that is there no more, and the next signal ends the process.
+    """
+    return openvino.Core()
+
+
 def capabilities() -> frozenset[str]:
     """Return what OpenVINO has arithmetic for on this processor: `FP32`, `INT8`, `BF16`, `FP16` ..."""
     try:
-        return frozenset(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        return frozenset(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     except RuntimeError as error:
         raise BackendError(f"openvino has no CPU device: {_last_line(error)}") from error
 
@@ -74,9 +85,8 @@ class OpenVinoBackend:
         }
         self._lock = Lock()
         self._requests: OrderedDict[tuple[int, ...], Any] = OrderedDict()
-        self._core: Any = openvino.Core()
         try:
-            self._network: Any = self._core.read_model(str(path))
+            self._network: Any = _core().read_model(str(path))
         except RuntimeError as error:
             raise BackendError(f"openvino refuses {path.name}: {_last_line(error)}") from error
         self._outputs = [output.get_any_name() for output in self._network.outputs]
@@ -84,7 +94,7 @@ class OpenVinoBackend:
     def run(self, images: FloatArray) -> dict[str, FloatArray]:
         """Run a batch; see `anpr_stream.interfaces.Backend`."""
         with self._lock:
-            if self._core is None:
+            if self._network is None:
                 raise BackendError("openvino: this network was closed")
             try:
                 parts = [self._run_part(images[part]) for part in batch_parts(images.shape)]
@@ -98,7 +108,7 @@ class OpenVinoBackend:
         """Free the engine; may be called twice."""
         with self._lock:
             self._requests.clear()
-            self._core = self._network = None
+            self._network = None
 
     def _run_part(self, images: FloatArray) -> dict[str, FloatArray]:
         results = self._request(images.shape).infer({0: np.ascontiguousarray(images)}, share_inputs=True)
@@ -108,7 +118,7 @@ class OpenVinoBackend:
         request = self._requests.get(shape)
         if request is None:
             self._network.reshape({0: shape})
-            request = self._core.compile_model(self._network, "CPU", self._config).create_infer_request()
+            request = _core().compile_model(self._network, "CPU", self._config).create_infer_request()
             self._requests[shape] = request
             if len(self._requests) > MAX_SHAPES:
                 self._requests.popitem(last=False)
