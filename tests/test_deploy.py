@@ -71,3 +71,10 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
     }
     assert len(wanted) > 12
     assert wanted <= known
+
+
+def test_the_dashboard_tells_apart_what_waits_and_what_was_put_aside_and_counts_each_visit_once() -> None:
+    document = json.loads((packaged("configs") / "grafana.json").read_text())
+    asked = {panel["title"]: [target["expr"] for target in panel["targets"]] for panel in document["panels"]}
+    assert asked["Waiting for receivers"] == ['sum by (sink) (anpr_outbox_depth{state!="dead"})']
+    assert 'kind="final"' in asked["Visits in the last hour"][0]  # a visit without a text has no `new`

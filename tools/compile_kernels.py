@@ -7,10 +7,12 @@ change of `kernels.cu`: a test compares the hash in the PTX with the source.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 INFERENCE = Path(__file__).resolve().parents[1] / "anpr_stream" / "inference"
@@ -51,8 +53,9 @@ def assemble(ptx: Path, generation: str) -> None:
         subprocess.run(["ptxas", f"-arch=sm_{generation}", str(ptx), "-o", target], check=True)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write `kernels.ptx` and prove that it translates everywhere."""
+    argparse.ArgumentParser(prog="tools.compile_kernels", description=__doc__).parse_args(arguments)
     PTX.write_text(compile_ptx())
     for generation in GENERATIONS:
         assemble(PTX, generation)

@@ -1,16 +1,15 @@
-"""Write `configs/default.yaml`, the manual of all settings, from the schema.
-
-    python -m tools.manual
+"""Write `configs/default.yaml`, the manual of all settings, from the schema: `python -m tools.manual`.
 
 Names, defaults and explanations stand in `anpr_stream/config/` only; a test compares the file.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
@@ -107,6 +106,12 @@ def _scalar(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the file."""
+    argparse.ArgumentParser(prog="tools.manual", description=__doc__).parse_args(arguments)
     TARGET.write_text(manual(), encoding="utf-8")
     sys.stderr.write(f"{TARGET}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -56,13 +56,23 @@ install_system_packages() {
     apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 }
 
+# python3-gi and the overrides of python3-gst-1.0 belong to Debian's own Python, of today's version.
+is_debians() {
+  local version
+  version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  [ -x "$1/bin/python" ] && [ -d "$1/lib/python$version" ] && grep -qx 'home = /usr/bin' "$1/pyvenv.cfg" \
+    && grep -qx 'include-system-site-packages = true' "$1/pyvenv.cfg"
+}
+
 make_environment() {
   local stamp=.venv/anpr-stream.$mode.stamp now
   now=$(cat tools/setup.sh setup.cfg tools/test-requirements.txt | sha256sum)
+  if ! is_debians .venv; then
+    say "making .venv with $(/usr/bin/python3 --version)"
+    /usr/bin/python3 -m venv --clear --system-site-packages .venv
+  fi
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$now" ]; then return; fi
-  # python3-gi and the overrides of python3-gst-1.0 belong to Debian's own Python.
   # Debian's python3-gi names pycairo as required, so pip looks for it: hence python3-cairo above.
-  [ -x .venv/bin/python ] || /usr/bin/python3 -m venv --system-site-packages .venv
   say "installing the project into .venv"
   local wanted=(-e .)
   if [ "$mode" = test ]; then

@@ -14,8 +14,9 @@ python=${PYTHON:-.venv/bin/python}
 if [ $# -gt 0 ]; then exec "$python" -m pytest "$@"; fi
 
 # PyTorch crashed now and then in a process that GStreamer, OpenVINO and TensorRT had filled before. Networks of four
-# channels, with which it overran its memory and which the tests have no longer, may have been the whole cause; no
-# program of ours has these libraries together, so what trains is still tested in a process of its own.
+# channels, with which it overran its memory and which the tests have no longer, and signals that met a stack which
+# OpenVINO had freed, may have been the whole cause; no program of ours has these libraries together, so what trains is
+# still tested in a process of its own.
 training=(tests/tools/training tests/tools/test_{train_characters,train_detector,train_reader,export,shrink_checkpoint}.py)
 status=0
 

@@ -1,8 +1,7 @@
 """Watch the memory of a run over a recording played again and again, and draw the curve.
 
-    python -m tools.watch_memory clip.mp4 --frames 20000 --plot memory.png
-
-The program runs in a process of its own, as a user runs it. Exit code 1 if memory grew after the start.
+The program runs in a process of its own, as a user runs it. Exit code 1 if memory grew after the start:
+`python -m tools.watch_memory clip.mp4 --frames 20000 --plot memory.png`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,15 +28,23 @@ def install_service(
 ) -> None:
     """Write a hardened systemd unit for the daemon.
 
-    The settings are checked first; the last lines say how to start it.
+    The settings are checked first; the last lines say how to start it. Program or settings that
+    the service, which runs as a user of its own, cannot reach are told.
     """
     credentials = dict(_credential(text) for text in credential or ())
     secrets = {name: _secret(path) for name, path in credentials.items()}
     load_settings(config, {**os.environ, **secrets})
+    program = _program()
     try:
-        text = unit_text([*_program(), "serve", "-c", str(config.resolve())], credentials)
+        text = unit_text([*program, "serve", "-c", str(config.resolve())], credentials)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    for path in (Path(program[0]), config.resolve()):
+        if closed := _closed_to_others(path):
+            sys.stderr.write(
+                f"{path}: the service's user cannot reach it, {closed} is closed to others: "
+                f"chmod o+{'r' if closed == path else 'x'} {closed}, or keep it elsewhere\n"
+            )
     if show:
         sys.stdout.write(text)
         return
@@ -63,6 +72,14 @@ def _secret(path: Path) -> str:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--credential: {path}: cannot be read: {reason_of(error)}") from error
+
+
+def _closed_to_others(path: Path) -> Path | None:
+    """Return the first folder on the way to a file, or the file, that lets only its owner and group in."""
+    for part in (*reversed(path.parents), path):
+        if not part.stat().st_mode & (stat.S_IROTH if part == path else stat.S_IXOTH):
+            return part
+    return None
 
 
 def _program() -> list[str]:

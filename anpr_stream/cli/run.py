@@ -47,7 +47,7 @@ def run(
         Path | None, typer.Option("--output", "-o", help="Write events here; replaces the file.")
     ] = None,
     annotate: Annotated[
-        Path | None, typer.Option(help="Write a video (.mp4, .mkv) with boxes and texts.")
+        Path | None, typer.Option(help="Write a video (.mp4, .mov, .mkv) with boxes and texts.")
     ] = None,
     snapshots: Annotated[
         Path | None, typer.Option(help="Store crop and frame of each best read in this folder.")

@@ -21,6 +21,9 @@ from anpr_stream.errors import ConfigError, reason_of
 UNKNOWN_SECRET = "https://unknown.invalid/"
 """Stands for a secret that need not be known: long enough for a key, and an address where one is wanted."""
 
+NO_TYPE = ("union_tag_invalid", "union_tag_not_found")
+"""What pydantic calls an output whose `type` is wrong or missing."""
+
 
 def load_settings(
     path: Path, environ: Mapping[str, str] = os.environ, needs_secrets: bool = True
@@ -90,12 +93,20 @@ def _secret(name: str, environ: Mapping[str, str], is_needed: bool) -> str | Non
 
 def _faults(document: Document, error: ValidationError) -> Iterator[Fault]:
     for detail in error.errors(include_url=False):
-        path = _path_in_file(document, detail["loc"])
+        path = _path_in_file(document, detail)
         yield Fault(document.line_of(path), path_text(path), _message(document, path, detail))
 
 
-def _path_in_file(document: Document, path: KeyPath) -> KeyPath:
-    """Return where the user wrote the value: a camera inherits what stands above the cameras."""
+def _path_in_file(document: Document, detail: ErrorDetails) -> KeyPath:
+    """Return where the user wrote the value: a camera inherits what stands above the cameras.
+
+    Of an output pydantic also names the `type` by which it knows the keys.
+    """
+    path: KeyPath = detail["loc"]
+    if detail["type"] in NO_TYPE:
+        return (*path, "type")
+    if path[:1] == ("outputs",):
+        return (*path[:2], *path[3:])
     inherited = path[2:]
     if path[:1] == ("cameras",) and path not in document.lines and inherited in document.lines:
         return inherited
@@ -104,11 +115,15 @@ def _path_in_file(document: Document, path: KeyPath) -> KeyPath:
 
 def _message(document: Document, path: KeyPath, detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
-        return "unknown key" + _suggestion(str(path[-1]), path[:-1])
-    if detail["type"] == "missing":
+        return "unknown key" + _suggestion(str(path[-1]), detail["loc"][:-1])
+    if detail["type"] in ("missing", "union_tag_not_found"):
         return "is required"
-    if detail["type"] in ("model_type", "dict_type"):
+    if detail["type"] == "union_tag_invalid":
+        return f"input should be one of {detail['ctx']['expected_tags']}, not {detail['ctx']['tag']!r}"
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return "expected keys with values (key: value) here"
+    if detail["type"] == "tuple_type":
+        return "expected a list (- value, or [value, value]) here"
     message = detail["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     value = detail["input"]
@@ -130,15 +145,22 @@ def _suggestion(key: str, parent: KeyPath) -> str:
 
 
 def _keys_at(path: KeyPath) -> set[str]:
-    """Return the keys that the schema knows at a path."""
+    """Return the keys that the schema knows at a path, which may name an output's `type`."""
     sections: list[type[Section]] = [Settings]
     for part in path:
+        sections = [section for section in sections if _type_of(section) == part] or sections
         fields = [
             field for section in sections for name, field in section.model_fields.items() if name == part
         ]
         if fields:
             sections = [found for field in fields for found in _sections_in(field.annotation)]
     return {name for section in sections for name in section.model_fields}
+
+
+def _type_of(section: type[Section]) -> str | None:
+    """Return the `type` of an output's section."""
+    field = section.model_fields.get("type")
+    return None if field is None else next(iter(get_args(field.annotation)), None)
 
 
 def _sections_in(annotation: Any) -> Iterator[type[Section]]:

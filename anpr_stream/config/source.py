@@ -34,7 +34,7 @@ class SourceSettings(Section):
     """rtsps, https: PEM file with the authority that signed the camera's certificate."""
 
     capture_width_px: int | None = Field(default=None, ge=16)
-    """USB cameras: width to ask for; None takes what the camera prefers."""
+    """USB cameras: width to ask for; null takes what the camera prefers."""
 
     capture_height_px: int | None = Field(default=None, ge=16)
     """USB cameras: height to ask for."""
@@ -61,7 +61,7 @@ class SourceSettings(Section):
     """Recordings: look at every Nth frame only. Too high: fast vehicles pass between two frames."""
 
     start_time: datetime | None = None
-    """Recordings: when the first frame was taken (ISO 8601, UTC unless it names a zone); None takes the
+    """Recordings: when the first frame was taken (ISO 8601, UTC unless it names a zone); null takes the
     creation time in the file, else the file's date less its duration."""
 
     jump_s: float = Field(default=10.0, ge=0)

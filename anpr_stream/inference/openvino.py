@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -40,10 +41,20 @@ def version() -> str:
     return str(openvino.__version__)
 
 
+@cache
+def _core() -> Any:
+    """Return the core of all networks, which is never freed.
+
+    Each brings its thread a stack for signals and puts the one before back when it goes. Freed in another
+    order than they were made, several leave one that is there no more, and the next signal ends the process.
+    """
+    return openvino.Core()
+
+
 def capabilities() -> frozenset[str]:
     """Return what OpenVINO has arithmetic for on this processor: `FP32`, `INT8`, `BF16`, `FP16` ..."""
     try:
-        return frozenset(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        return frozenset(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     except RuntimeError as error:
         raise BackendError(f"openvino has no CPU device: {_last_line(error)}") from error
 
@@ -79,9 +90,8 @@ class OpenVinoBackend:
         }
         self._lock = Lock()
         self._shapes: OrderedDict[tuple[int, ...], _Requests] = OrderedDict()
-        self._core: Any = openvino.Core()
         try:
-            self._network: Any = self._core.read_model(str(path))
+            self._network: Any = _core().read_model(str(path))
         except RuntimeError as error:
             raise BackendError(f"openvino refuses {path.name}: {_last_line(error)}") from error
         self._outputs = [output.get_any_name() for output in self._network.outputs]
@@ -100,7 +110,7 @@ class OpenVinoBackend:
         """Free the engine; may be called twice."""
         with self._lock:
             self._shapes.clear()
-            self._core = self._network = None
+            self._network = None
 
     def _run_part(self, images: FloatArray) -> dict[str, FloatArray]:
         with self._requests(images.shape).taken() as request:
@@ -109,11 +119,11 @@ class OpenVinoBackend:
 
     def _requests(self, shape: tuple[int, ...]) -> _Requests:
         with self._lock:
-            if self._core is None:
+            if self._network is None:
                 raise BackendError("openvino: this network was closed")
             if shape not in self._shapes:
                 self._network.reshape({0: shape})
-                self._shapes[shape] = _Requests(self._core.compile_model(self._network, "CPU", self._config))
+                self._shapes[shape] = _Requests(_core().compile_model(self._network, "CPU", self._config))
                 if len(self._shapes) > MAX_SHAPES:
                     self._shapes.popitem(last=False)
             self._shapes.move_to_end(shape)

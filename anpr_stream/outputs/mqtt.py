@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -137,7 +138,8 @@ class MqttTransport:
         prefix, base, level = self._settings.discovery_prefix, self._settings.topic, token(camera)
         if not prefix:
             return {}
-        unique = f"{base}_{level}".replace("/", "_").replace("%", "_")
+        # Home Assistant passes over topics whose names hold anything else.
+        unique = re.sub(r"[^A-Za-z0-9_-]", "_", f"{base}_{level}")
         shared = {
             "availability_topic": f"{base}/status",
             "device": {"identifiers": [unique], "name": f"Number plates {camera}"},

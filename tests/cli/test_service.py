@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -392,3 +393,18 @@ def test_install_service_writes_a_unit_for_checked_settings(
 
 def test_serve_refuses_settings_without_cameras(anpr_stream: Command, config: Path) -> None:
     assert anpr_stream("serve", "-c", config).is_one_line_error(78, "there are none to watch")
+
+
+def test_what_the_service_cannot_reach_is_told(anpr_stream: Command) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)  # for its owner only
+        settings = folder / "gate.yaml"
+        settings.write_text("")
+        settings.chmod(0o600)
+        told = anpr_stream("install-service", "--print", "-c", settings).err
+        assert f"{settings}: the service's user cannot reach it, {folder} is closed to others" in told
+        folder.chmod(0o755)
+        told = anpr_stream("install-service", "--print", "-c", settings).err
+        assert f"chmod o+r {settings}, or keep it elsewhere" in told
+        settings.chmod(0o644)
+        assert f"{settings}: " not in anpr_stream("install-service", "--print", "-c", settings).err

@@ -68,12 +68,33 @@ def test_all_faults_come_at_once_with_file_line_and_path() -> None:
         ),
         (
             "outputs:\n- {type: webhook, name: w, url: 'http://h', secrt: x}",
-            "a.yaml:2: outputs[0].webhook.secrt: unknown key; did you mean 'secret'?",
+            "a.yaml:2: outputs[0].secrt: unknown key; did you mean 'secret'?",
+        ),
+        (
+            "outputs:\n- type: mqtt\n  name: b\n  host: h\n  tls:\n    verfy: false",
+            "a.yaml:6: outputs[0].tls.verfy: unknown key; did you mean 'verify'?",
+        ),
+        (
+            "outputs:\n- type: postgres\n  name: p\n  dsm: 'postgresql://h/p'\n  subject: s",
+            "a.yaml:4: outputs[0].dsm: unknown key; did you mean 'dsn'?\n"
+            "a.yaml:5: outputs[0].subject: unknown key; known here: batch, cameras, dsn, kinds, lists, name, "
+            "password, retry_first_s, retry_longest_s, table, timeout_s, tries, type",
         ),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, fault: str) -> None:
-    assert faults_of(text) == [fault]
+    assert faults_of(text) == fault.splitlines()
+
+
+def test_an_output_without_a_known_type_and_other_forms_than_expected_are_told_in_plain_words() -> None:
+    lines = ["outputs:", "- name: a", "- name: b", "  type: ftp", "- 5", "files: {path: x}"]
+    known = "'webhook', 'mqtt', 'redis', 'nats', 'postgres'"
+    assert faults_of("\n".join(lines)) == [
+        "a.yaml:2: outputs[0].type: is required",
+        f"a.yaml:4: outputs[1].type: input should be one of {known}, not 'ftp'",
+        "a.yaml:5: outputs[2]: expected keys with values (key: value) here",
+        "a.yaml:6: files: expected a list (- value, or [value, value]) here",
+    ]
 
 
 def test_a_key_that_would_break_the_line_is_shown_quoted() -> None:
@@ -199,6 +220,12 @@ def test_a_secret_never_stands_in_a_message() -> None:
 
 def test_a_password_of_the_wrong_type_never_stands_in_a_message() -> None:
     assert "12345678" not in "".join(faults_of("service: {http: {token: 12345678}}"))
+
+
+def test_a_secret_in_an_output_never_stands_in_a_message() -> None:
+    text = "outputs:\n- {type: webhook, name: w, url: '${HOOK}'}"
+    told = "expected an address that begins with http:// or https://"
+    assert faults_of(text, HOOK="hook.example/hunter2") == [f"a.yaml:2: outputs[0].url: {told}"]
 
 
 def test_a_value_that_may_hold_a_password_never_stands_in_a_message() -> None:

@@ -148,3 +148,22 @@ def test_loading_openvino_tells_nobody(tmp_path):
     found = subprocess.run([sys.executable, "-c", load], env=home, capture_output=True, text=True, check=True)
     assert found.stdout == "None\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_is_taken_after_networks_were_freed_in_the_order_in_which_they_were_loaded(tmp_path):
+    code = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from anpr_stream.inference.openvino import OpenVinoBackend
+both = [OpenVinoBackend(Path(sys.argv[1]), "fp32", 1) for _ in range(2)]
+for backend in both:
+    backend.run(np.zeros((1, 3, 64, 128), np.float32))
+for backend in both:
+    backend.close()
+signal.signal(signal.SIGTERM, lambda *_: print("taken"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    line = [sys.executable, "-c", code, str(write_reader(tmp_path))]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "taken\n"), done.stderr

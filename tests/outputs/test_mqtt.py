@@ -156,6 +156,16 @@ def test_discovery_can_be_left_out(broker: Mosquitto) -> None:
         assert not [topic for topic, _, _ in subscriber.got if "t4" in topic]
 
 
+def test_home_assistant_knows_the_topics_of_discovery_whatever_the_events_topic(broker: Mosquitto) -> None:
+    with (
+        subscribed(broker, "homeassistant/#") as sensors,
+        transport_to(broker.port, topic="tür.9/a") as other,
+    ):
+        other.send(messages("a"))
+        found = json.loads(sensors.wait_for("homeassistant/sensor/t_r_9_a_gate/plate/config"))
+    assert (found["state_topic"], found["unique_id"]) == ("tür.9/a/gate/event", "t_r_9_a_gate_plate")
+
+
 def test_a_clean_end_says_offline(broker: Mosquitto) -> None:
     with subscribed(broker, "t6/status") as subscriber:
         with transport_to(broker.port, topic="t6") as transport:

@@ -1,9 +1,14 @@
+import inspect
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from anpr_stream.outputs.schema import event_to_dict, event_to_json, utc_text
+from anpr_stream.store.privacy import HIDDEN
+from anpr_stream.tracking.visit import Visit
 from anpr_stream.types import Moment
 from tests.outputs.events import make_event
 
@@ -12,10 +17,23 @@ KEYS = """
     format country reads agreeing_reads reason first_seen last_seen dwell_s direction zones lists box quad
     plate_height_px frame_index pts_s read_at images backend models
 """
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "delivery.md").read_text()
 
 
 def test_keys_stand_in_the_order_of_the_schema() -> None:
     assert list(event_to_dict(make_event())) == KEYS.split()
+
+
+def explained(heading: str) -> set[str]:
+    """What stands in the first column of a table of the guide."""
+    rows = GUIDE.split(f"| {heading} |\n", 1)[1].split("\n\n", 1)[0].splitlines()
+    return {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+def test_every_key_and_reason_is_explained_to_receivers() -> None:
+    assert explained("key | what") == {*KEYS.split(), "interrupted"}
+    reasons = re.findall(r'"(\w+)"', inspect.getsource(Visit.reason))
+    assert explained("`reason` | the plate") == {*reasons, "burned_in", HIDDEN}
 
 
 def test_a_read_visit_carries_text_and_time() -> None:

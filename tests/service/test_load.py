@@ -27,7 +27,8 @@ pytestmark = pytest.mark.timeout(180)
 class GatedDetector:
     """A detector that answers a batch only when the test lets it; keeps what it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, streams: int) -> None:
+        self.streams = streams
         self.gate = threading.Semaphore(0)
         self.given: list[list[tuple[str, int]]] = []
         self._changed = threading.Condition()
@@ -51,7 +52,10 @@ def newer_frames(server: MjpegServer, count: int) -> None:
         assert server.progress.wait_for(lambda: all(server.sent[n] >= aims[n] for n in CAMERAS), 120)
 
 
-def test_overload_drops_frames_evenly_and_what_is_looked_at_is_the_newest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("streams", [1, 2])
+def test_overload_drops_frames_evenly_and_what_is_looked_at_is_the_newest(
+    streams: int, tmp_path: Path
+) -> None:
     cameras = "\n".join(f"  {name}: {{url: 'http://unused'}}" for name in CAMERAS)
     settings = parse_settings(
         f"{write_networks(tmp_path).read_text()}\nbatch: {{frames: {BATCH}, deadline_ms: 0}}\n"
@@ -59,7 +63,7 @@ def test_overload_drops_frames_evenly_and_what_is_looked_at_is_the_newest(tmp_pa
         "test",
         {},
     )
-    detector = GatedDetector()
+    detector = GatedDetector(streams)
     with MjpegServer([scene(None)], 20.0) as server, load_networks(settings) as networks:
         gated = replace(networks, detector=detector)
         with Pipeline(settings, gated, lambda event: None) as pipeline:

@@ -95,6 +95,14 @@ def test_every_tool_names_the_option_that_is_wrong(line, capsys):
     check_names_wrong_option(line, capsys)
 
 
+@pytest.mark.parametrize("module", ["tools.compile_kernels", "tools.manual"])
+def test_whoever_asks_for_help_gets_nothing_else(module, capsys):
+    with pytest.raises(SystemExit) as ended:
+        import_module(module).main(["--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {module}")
+
+
 def test_a_clip_without_a_frame_is_told(tmp_path, capsys):
     words = ["--out", str(tmp_path / "clip.mp4"), "--size", "64x64", "--fps", "1", "--seconds", "0.1"]
     assert import_module("tools.render_clip").main(words) == 2
