@@ -17,6 +17,7 @@ from anpr_stream.cli import (
     bench,
     build,
     check,
+    correct,
     doctor,
     install_service,
     lists,
@@ -53,6 +54,7 @@ app.command("serve")(serve.serve)
 app.command("status")(status.status)
 app.command("search")(search.search)
 app.command("export")(search.export)
+app.command("correct")(correct.correct)
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(lists.app, name="list")
 app.command("install-service")(install_service.install_service)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -15,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from anpr_stream.cli.options import Config
-from anpr_stream.cli.places import Place, StoreFolder, console, find_place
+from anpr_stream.cli.places import Place, StoreFolder, change_store, console, find_place
 from anpr_stream.errors import UsageError
 from anpr_stream.outputs.schema import utc_text
 from anpr_stream.service.recorder import lane_names
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.store import outbox as store
-from anpr_stream.store.database import open_database, read_database
+from anpr_stream.store.database import read_database
 
 MOST = 1_000_000
 
@@ -108,7 +106,7 @@ def _change(
 ) -> int:
     if bool(ids) == every:
         raise UsageError("name the events by their id, or give --all")
-    return _commit(folder, lambda database: change(database, output, ids or ()))
+    return change_store(folder, lambda database: change(database, output, ids or ()))
 
 
 def _discard_removed(place: Place, config: Path | None, names_more: bool, output: str | None) -> int:
@@ -119,13 +117,4 @@ def _discard_removed(place: Place, config: Path | None, names_more: bool, output
     lanes = lane_names(place.settings.outputs, place.settings.lists)
     if output in lanes:
         raise UsageError(f"--removed: {config} still has the output {output!r}")
-    return _commit(place.folder, lambda database: store.discard_removed(database, lanes, output))
-
-
-def _commit(folder: Path, change: Callable[[sqlite3.Connection], int]) -> int:
-    read_database(folder).close()
-    with closing(open_database(folder)) as database:
-        database.execute("BEGIN IMMEDIATE")
-        count = change(database)
-        database.execute("COMMIT")
-    return count
+    return change_store(place.folder, lambda database: store.discard_removed(database, lanes, output))

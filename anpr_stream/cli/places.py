@@ -7,11 +7,13 @@ secrets nor the environment that systemd gives it.
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,7 +25,9 @@ from anpr_stream.errors import UsageError
 from anpr_stream.service import unit
 from anpr_stream.service.depot import hasher
 from anpr_stream.service.paths import SYSTEM_STORE, known_stores, store_folder
-from anpr_stream.store.database import NAME
+from anpr_stream.store.database import NAME, open_database, read_database
+
+T = TypeVar("T")
 
 StoreFolder: TypeAlias = Annotated[
     Path | None,
@@ -91,6 +95,20 @@ def place_of(config: Path, store: Path | None = None) -> Place:
         found = filter(_is_store, usual)
         store = SYSTEM_STORE if is_installed(config) else next(found, usual[0])
     return Place(store or store_folder(settings.store), settings)
+
+
+def change_store(folder: Path, change: Callable[[sqlite3.Connection], T]) -> T:
+    """Change a store in one transaction, also while its daemon runs; return what `change` returns.
+
+    Raises:
+        StoreError: there is none, or this user may not write to it.
+    """
+    read_database(folder).close()
+    with closing(open_database(folder)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        result = change(database)
+        database.execute("COMMIT")
+    return result
 
 
 def is_installed(config: Path) -> bool:

@@ -18,14 +18,16 @@ from anpr_stream.cli.options import Config
 from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, console, find_place
 from anpr_stream.errors import SinkError, UsageError
 from anpr_stream.outputs.files import CSV_COLUMNS, document_to_csv
-from anpr_stream.service.depot import load_confusions
+from anpr_stream.service.depot import SNAPSHOTS, load_confusions
 from anpr_stream.service.queries import parse_time
 from anpr_stream.store.database import read_database
 from anpr_stream.store.history import Found, Query
 from anpr_stream.store.history import search as search_history
+from anpr_stream.store.labels import LABELS, write_labels
 from anpr_stream.store.ledger import PlateClass
+from anpr_stream.store.snapshots import SnapshotFolder
 
-COLUMNS = ("last seen", "camera", "plate", "sure", "way", "lists", "distance", "visit")
+COLUMNS = ("last seen", "camera", "plate", "sure", "right", "way", "lists", "distance", "visit")
 
 Fuzzy: TypeAlias = Annotated[
     float | None,
@@ -87,22 +89,26 @@ def export(
     camera: Cameras = None,
     plate_list: Lists = None,
     plate_class: Classes = None,
-    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; else standard output.")] = None,
+    form: Annotated[str, typer.Option("--format", help="csv, jsonl or labels.")] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File; else standard output. Of labels the folder.")
+    ] = None,
 ) -> None:
-    """Write visits as CSV or JSON lines.
+    """Write visits as CSV, as JSON lines or as training data.
 
-    All that fit, newest first.
+    All that fit, newest first. 'labels' writes the pictures of corrected visits (see 'correct') with what
+    their plates say, as the training tools take them.
     """
-    if form not in ("csv", "jsonl"):
-        raise UsageError(f"--format: {form!r} is none of csv, jsonl")
+    if form not in ("csv", "jsonl", "labels"):
+        raise UsageError(f"--format: {form!r} is none of csv, jsonl, labels")
     place = find_place(config, store)
-    query = _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, None)
-    lines = _lines(_find(place, query), form)
-    if output is None:
-        sys.stdout.writelines(lines)
+    visits = _find(place, _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, None))
+    if form == "labels":
+        _write_labels(visits, place, output)
+    elif output is None:
+        sys.stdout.writelines(_lines(visits, form))
     else:
-        _write(lines, output)
+        _write(_lines(visits, form), output)
 
 
 def _query(
@@ -163,10 +169,31 @@ def _write(lines: Iterable[str], path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def _write_labels(visits: Iterable[Found], place: Place, folder: Path | None) -> None:
+    if folder is None:
+        raise UsageError("--format labels needs the folder to write (--output)")
+    if (folder / LABELS).exists():
+        raise UsageError(f"{folder / LABELS} is there already: name another folder")
+    # Only for its paths: nothing is encoded.
+    snapshots = SnapshotFolder(place.folder / SNAPSHOTS, place.settings.store.jpeg_quality)
+    try:
+        counts = write_labels(visits, snapshots, folder)
+    except OSError as error:
+        raise SinkError(f"{folder}: cannot be written: {error.strerror}") from error
+    left_out = ", ".join(f"{counts[why]} {why}" for why in sorted(counts) if why != "written")
+    rest = f"; left out: {left_out}" if left_out else ""
+    sys.stderr.write(f"{folder}: {counts['written']} labelled pictures{rest}\n")
+
+
 def _copy(lines: Iterable[str], file: TextIO) -> None:
     file.writelines(lines)
     file.flush()
     os.fsync(file.fileno())
+
+
+def _right(visit: Found) -> str:
+    """Return what a person says that the plate says."""
+    return "" if visit.correction is None else visit.correction.text or "(no plate)"
 
 
 def _show(visits: Iterable[Found]) -> None:
@@ -179,6 +206,7 @@ def _show(visits: Iterable[Found]) -> None:
             Text(event["camera"]),
             Text(event["text"] or f"({event['reason']})"),
             "" if sure is None else f"{sure:.1%}",
+            Text(_right(visit)),
             Text(event["direction"] or ""),
             Text(", ".join(hit["list"] for hit in event["lists"])),
             "" if visit.distance is None else f"{visit.distance:.2f}",

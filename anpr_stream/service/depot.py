@@ -190,6 +190,10 @@ class Depot:
         """Return the keyed hash of a text as the settings are now, None without a key."""
         return hasher(self._settings)
 
+    def is_plain(self) -> bool:
+        """Tell whether the settings, as they are now, let texts be kept as they are."""
+        return self._settings.privacy.is_plain
+
     def list_sizes(self) -> dict[str, int]:
         """Return the number of plates on each list."""
         return self._lists.sizes()

@@ -1,4 +1,4 @@
-"""The daemon's web server: health, metrics, search, a stream of events, pictures. Reads only."""
+"""The daemon's web server: health, metrics, search, a stream of events, pictures, corrections."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ from starlette.routing import Route
 from anpr_stream.config.delivery import is_loopback
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import StoreError
+from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import REGISTRY
 from anpr_stream.plates.matching import Confusions
+from anpr_stream.service.corrections import Change, CorrectionPages
 from anpr_stream.service.queries import parse_query
 from anpr_stream.store import history
 from anpr_stream.store.database import read_database
@@ -88,6 +90,9 @@ class Site:
         news: wakes the streams.
         hashed: returns the keyed hash of a text as the settings are now, None without a key.
         confusions: the reader's, for searches by likeness.
+        change: queues a change of the store; its future comes with the commit.
+        is_plain: whether the settings let texts be kept as they are.
+        clock: dates corrections.
         token: bearer token, None on loopback only.
     """
 
@@ -99,12 +104,16 @@ class Site:
     news: News
     hashed: Callable[[], Callable[[str], str] | None]
     confusions: Confusions
+    change: Change
+    is_plain: Callable[[], bool]
+    clock: Clock
     token: str | None
 
 
 def web_application(site: Site) -> Starlette:
     """Return the application; `configs/openapi.json` describes it."""
     pages = _Pages(site)
+    corrections = CorrectionPages(pages.read, site.change, site.is_plain, site.clock)
     guard = _loopback_only if site.token is None else _bearer(site.token)
     return Starlette(
         routes=[
@@ -114,6 +123,7 @@ def web_application(site: Site) -> Starlette:
             Route("/status", pages.status),
             Route("/events", pages.events),
             Route("/visits/{visit_id}", pages.visit),
+            Route("/visits/{visit_id}/correction", corrections.serve, methods=CorrectionPages.VERBS),
             Route("/snapshots/{path:path}", pages.snapshot),
             Route("/openapi.json", pages.openapi),
         ],
@@ -159,7 +169,7 @@ class _Pages:
 
     async def visit(self, request: Request) -> Response:
         visit_id = request.path_params["visit_id"]
-        payloads = await run_in_threadpool(self._read, lambda db: history.revisions(db, visit_id))
+        payloads = await run_in_threadpool(self.read, lambda db: history.revisions(db, visit_id))
         if not payloads:
             return _error(404, "no such visit, or not any more")
         return Response(f"[{','.join(payloads)}]", media_type="application/json")
@@ -172,9 +182,10 @@ class _Pages:
         return FileResponse(path, media_type="image/jpeg", headers=headers)
 
     def _search(self, query: Query) -> Response:
-        visits = self._read(lambda db: list(history.search(db, query, self._site.confusions)))
+        visits = self.read(lambda db: list(history.search(db, query, self._site.confusions)))
         rows = [
-            f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)}}}'
+            f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)},'
+            f'"correction":{json.dumps(visit.correction and {"text": visit.correction.text})}}}'
             for visit in visits
         ]
         return Response(f"[{','.join(rows)}]", media_type="application/json")
@@ -188,14 +199,14 @@ class _Pages:
 
     async def _follow(self, since: int | None, cameras: tuple[str, ...]) -> AsyncIterator[str]:
         """Yield the accepted events after one, for ever; the store is the queue, so none is lost."""
-        newest: int = await run_in_threadpool(self._read, history.newest)
+        newest: int = await run_in_threadpool(self.read, history.newest)
         # A store that began anew, or came back from a backup, counts on from less than the caller has.
         last = newest if since is None else min(since, newest)
         # A caller that is cut off before the first event must know, too, where to go on.
         yield f": welcome\nid: {last}\n\n"
         while not self._site.news.is_over:
             rows = await run_in_threadpool(
-                self._read, partial(history.after, sequence=last, limit=STREAM_BATCH)
+                self.read, partial(history.after, sequence=last, limit=STREAM_BATCH)
             )
             for sequence, payload in rows:
                 last = sequence
@@ -205,7 +216,8 @@ class _Pages:
                 await self._site.news.wait(SIGN_OF_LIFE_S)
                 yield ": still here\n\n"
 
-    def _read(self, ask: Callable[[sqlite3.Connection], Any]) -> Any:
+    def read(self, ask: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Ask the store something."""
         with closing(read_database(self._site.folder)) as database:
             return ask(database)
 

@@ -95,7 +95,7 @@ def run(
         stack.enter_context(Periodic("retention", settings.store.keep.every_s, depot.reap))
         stack.enter_context(StatusSocket(socket_path(settings.service, folder, environ), daemon.status))
         if settings.service.http.enabled:
-            site = _site(settings, depot, daemon, news)
+            site = _site(settings, depot, daemon, news, clock)
             server = stack.enter_context(WebServer(settings.service.http, web_application(site)))
             stack.callback(news.end)
             LOG.info("http: listening on %s port %d", settings.service.http.host, server.port)
@@ -143,7 +143,7 @@ def _engines(loaded: tuple[LoadedNetwork, ...]) -> dict[str, str]:
     return {network.model.name: f"{network.backend.description}: {network.because}" for network in loaded}
 
 
-def _site(settings: Settings, depot: Depot, daemon: Daemon, news: News) -> Site:
+def _site(settings: Settings, depot: Depot, daemon: Daemon, news: News, clock: Clock) -> Site:
     return Site(
         folder=depot.folder,
         snapshots=SnapshotFolder(depot.folder / SNAPSHOTS, settings.store.jpeg_quality),
@@ -153,5 +153,8 @@ def _site(settings: Settings, depot: Depot, daemon: Daemon, news: News) -> Site:
         news=news,
         hashed=depot.hasher,
         confusions=load_confusions(),
+        change=depot.writer.submit,
+        is_plain=depot.is_plain,
+        clock=clock,
         token=reveal(settings.service.http.token),
     )

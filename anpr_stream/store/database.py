@@ -110,7 +110,15 @@ CREATE INDEX visits_by_class ON visits (plate_class, last_utc_s);
 CREATE INDEX images_by_age ON images (plate_class = 'listed', stored_utc_s, bytes);
 """
 
-STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED, BY_AGE)
+CORRECTIONS = """
+CREATE TABLE corrections (
+    visit_id TEXT PRIMARY KEY,
+    text TEXT,
+    corrected_utc_s REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED, BY_AGE, CORRECTIONS)
 """What each version added; a store is brought from its own version to the last one, step by step."""
 VERSION = len(STEPS)
 
@@ -156,7 +164,9 @@ def read_database(folder: Path) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        _check_version(database, path)
+        if _check_version(database, path) < STEPS.index(CORRECTIONS) + 1:
+            # An older store, which no daemon has opened since: searches ask for a table that it lacks.
+            database.execute(CORRECTIONS.replace("CREATE TABLE", "CREATE TEMP TABLE"))
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
     return database

@@ -16,11 +16,14 @@ from typing import TypeAlias
 
 from anpr_stream.plates.matching import Confusions, TextIndex
 from anpr_stream.plates.text import normalise
+from anpr_stream.store.corrections import Correction
 
 PAGE = 200
 """Visits that are read in one go."""
 COMPARED = 5000
 """Texts that are compared in one go."""
+_Row: TypeAlias = "tuple[int, str | None, str | None]"
+"""Sequence number of a visit's last revision, its text, and what a person says that it is."""
 _Fitting: TypeAlias = "tuple[int, float | None]"
 """Sequence number of a visit's last revision, and the distance of a search by likeness."""
 
@@ -30,8 +33,8 @@ class Query:
     """What to look for; empty fields do not narrow.
 
     Attributes:
-        text: a part of the text; with `?` (one character) or `*` (any number) a pattern of the whole;
-            hashes do not fit.
+        text: a part of the text, or of what a person says that it is; with `?` (one character) or `*` (any
+            number) a pattern of the whole; hashes do not fit.
         max_distance: look for texts this near to `text` instead.
         since_utc_s: visits that ended at this time or later.
         until_utc_s: visits that ended before this time.
@@ -61,11 +64,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A visit: its last revision's payload, its class, and the distance of a search by likeness."""
+    """A visit: its last revision's payload, its class, the distance of a search by likeness, and what a
+    person says that its plate says."""
 
     payload: str
     plate_class: str
     distance: float | None = None
+    correction: Correction | None = None
 
 
 def pattern(text: str) -> str:
@@ -84,7 +89,8 @@ def search(
         confusions: how far apart texts are, for `max_distance`; the prior for None.
     """
     where, values = _conditions(query)
-    sql = "SELECT sequence, text FROM visits JOIN revisions USING (visit_id, revision)"
+    sql = "SELECT sequence, visits.text, corrections.text FROM visits"
+    sql += " JOIN revisions USING (visit_id, revision) LEFT JOIN corrections USING (visit_id)"
     sql += f" WHERE {' AND '.join(where)} ORDER BY last_utc_s DESC"
     with closing(database.execute(sql, values)) as rows:
         limit = query.max_distance
@@ -116,32 +122,32 @@ def after(database: sqlite3.Connection, sequence: int, limit: int) -> list[tuple
 
 def _page(database: sqlite3.Connection, fitting: Sequence[_Fitting]) -> Iterator[Found]:
     rows = database.execute(
-        "SELECT sequence, payload, plate_class FROM revisions JOIN visits USING (visit_id)"
+        "SELECT sequence, payload, plate_class, corrected_utc_s, corrections.text"
+        " FROM revisions JOIN visits USING (visit_id) LEFT JOIN corrections USING (visit_id)"
         " WHERE sequence IN (SELECT value FROM json_each(?))",
         (json.dumps([sequence for sequence, _ in fitting]),),
     )
     found = {sequence: rest for sequence, *rest in rows}
     for sequence, away in fitting:
         if sequence in found:
-            payload, plate_class = found[sequence]
-            yield Found(payload, plate_class, away)
+            payload, plate_class, corrected, text = found[sequence]
+            yield Found(payload, plate_class, away, None if corrected is None else Correction(text))
 
 
-def _plain(rows: Iterable[tuple[int, str | None]]) -> Iterator[_Fitting]:
-    return ((sequence, None) for sequence, _ in rows)
+def _plain(rows: Iterable[_Row]) -> Iterator[_Fitting]:
+    return ((sequence, None) for sequence, *_ in rows)
 
 
-def _near(
-    rows: Iterator[tuple[int, str]], query: Query, limit: float, confusions: Confusions
-) -> Iterator[_Fitting]:
+def _near(rows: Iterator[_Row], query: Query, limit: float, confusions: Confusions) -> Iterator[_Fitting]:
     wanted, costs = pattern(query.text), confusions.turned()
     while chunk := list(islice(rows, COMPARED)):
-        texts = {text for _, text in chunk} - {query.hashed_text}
+        texts = {text for _, *both in chunk for text in both if text} - {query.hashed_text}
         distances = {text: away for away, text in TextIndex(texts, costs).near(wanted, limit)}
-        for sequence, text in chunk:
-            away = 0.0 if text == query.hashed_text else distances.get(text)
-            if away is not None:
-                yield sequence, away
+        if query.hashed_text:
+            distances[query.hashed_text] = 0.0
+        for sequence, *both in chunk:
+            if fitting := [distances[text] for text in both if text in distances]:
+                yield sequence, min(fitting)
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
@@ -170,14 +176,14 @@ def _any_of(where: list[str], values: list[object], condition: str, options: tup
 
 def _text_condition(where: list[str], values: list[object], query: Query) -> None:
     wanted = pattern(query.text)
+    needed: list[object]
     if query.max_distance is None:
         has_wildcard = "?" in wanted or "*" in wanted
-        condition = "text GLOB ?"
-        values.append(wanted if has_wildcard else f"*{wanted}*")
+        condition, needed = "{0} GLOB ?", [wanted if has_wildcard else f"*{wanted}*"]
     else:
         # No character more or less costs under a half, so other lengths need no look.
-        condition = "abs(length(text) - ?) <= ?"
-        values.extend([len(wanted), int(query.max_distance * 2)])
+        condition, needed = "abs(length({0}) - ?) <= ?", [len(wanted), int(query.max_distance * 2)]
+    read, corrected = (condition.format(f"{table}.text") for table in ("visits", "corrections"))
     # The digits of a hash say nothing of the plate's.
-    where.append(f"(({condition} AND text NOT LIKE '#%') OR text = ?)")
-    values.append(query.hashed_text)
+    where.append(f"(({read} AND visits.text NOT LIKE '#%') OR visits.text = ? OR {corrected})")
+    values.extend([*needed, query.hashed_text, *needed])

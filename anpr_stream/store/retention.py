@@ -42,7 +42,7 @@ def forget_visits(database: sqlite3.Connection, plate_class: PlateClass, before_
         images = database.execute("SELECT path FROM images WHERE visit_id = ?", visit)
         paths.extend(path for (path,) in images)
         dead += database.execute("DELETE FROM outbox WHERE visit_id = ?", visit).rowcount
-        for table in ("images", "hits", "fired", "revisions", "visits"):
+        for table in ("images", "hits", "fired", "corrections", "revisions", "visits"):
             database.execute(f"DELETE FROM {table} WHERE visit_id = ?", visit)
     return Forgotten(len(rows), dead, tuple(paths))
 

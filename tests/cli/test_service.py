@@ -125,6 +125,55 @@ def test_export_into_a_file(anpr_stream: Command, config: Path, store: Path, tmp
     assert anpr_stream("export", "-o", missing, "-c", config).is_one_line_error(73, str(missing))
 
 
+def test_a_visit_is_corrected(anpr_stream: Command, config: Path, store: Path) -> None:
+    said = anpr_stream("correct", "v0", "AB128", "-c", config)
+    assert said.exit_code == 0
+    assert said.err == "v0: AB128\n"
+    assert "AB128" in anpr_stream("search", "AB128", "-c", config).out
+    anpr_stream("correct", "v1", "--no-plate", "--store", store)
+    assert "(no plate)" in anpr_stream("search", "XY999", "-c", config).out
+    anpr_stream("correct", "v0", "--take-back", "--store", store)
+    assert anpr_stream("search", "AB128", "-c", config).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["v0"], "--no-plate"),
+        (["v0", "AB1", "--take-back"], "--no-plate"),
+        (["v0", "-"], "1 to 16 letters"),
+        (["v9", "AB1"], "v9: no such visit"),
+    ],
+)
+def test_a_wrong_correction_is_told(
+    anpr_stream: Command, config: Path, store: Path, arguments: list[str], says: str
+) -> None:
+    answer = anpr_stream("correct", *arguments, "-c", config)
+    assert answer.exit_code == 2
+    assert says in answer.err
+
+
+def test_a_correction_that_privacy_forbids_is_refused(
+    anpr_stream: Command, config: Path, store: Path
+) -> None:
+    config.write_text(config.read_text().replace("privacy: {", "privacy: {unlisted: hash, "))
+    answer = anpr_stream("correct", "v0", "AB128", "-c", config)
+    assert (answer.exit_code, "privacy" in answer.err) == (2, True)
+
+
+def test_labels_are_exported_into_a_new_folder(
+    anpr_stream: Command, config: Path, store: Path, tmp_path: Path
+) -> None:
+    anpr_stream("correct", "v0", "AB128", "-c", config)
+    folder = tmp_path / "data" / "gate"
+    answer = anpr_stream("export", "--format", "labels", "-o", folder, "-c", config)
+    assert answer.exit_code == 0
+    assert answer.err == f"{folder}: 0 labelled pictures; left out: 1 no_picture\n"
+    again = anpr_stream("export", "--format", "labels", "-o", folder, "-c", config)
+    assert (again.exit_code, "name another folder" in again.err) == (2, True)
+    assert anpr_stream("export", "--format", "labels", "-c", config).exit_code == 2
+
+
 def test_refused_events_are_shown_resent_and_discarded(
     anpr_stream: Command, config: Path, store: Path
 ) -> None:

@@ -18,7 +18,7 @@ from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import AddressError
 from anpr_stream.metrics import REGISTRY
 from anpr_stream.plates.matching import Confusions
-from anpr_stream.service import web_server
+from anpr_stream.service import corrections, web_server
 from anpr_stream.service.http import News, Site, web_application
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.web_server import WebServer
@@ -50,10 +50,13 @@ class House:
             news=self.news,
             hashed=lambda: lambda text: keyed_hash(KEY, text),
             confusions=Confusions(),
+            change=writer.submit,
+            is_plain=lambda: self.is_plain,
+            clock=FakeClock(),
             token=None,
         )
         self.faults: list[str] = []
-        self.is_ready = True
+        self.is_ready = self.is_plain = True
         self.record(event_with_picture(), event("v2", text="XY999", camera="yard", lists=()))
 
     def record(self, *events: Any) -> None:
@@ -376,3 +379,54 @@ def test_the_description_is_served(client: httpx.Client) -> None:
     assert client.get("/openapi.json").json() == json.loads(
         (packaged("configs") / "openapi.json").read_text()
     )
+
+
+def test_a_correction_is_kept_shown_and_taken_back(house: House, client: httpx.Client) -> None:
+    path = "/visits/v2/correction"
+    assert client.get(path).json() is None
+    answer = client.put(path, json={"text": "xy 998"})
+    assert (answer.status_code, answer.json()) == (200, {"text": "XY998"})
+    (row,) = client.get("/events", params={"text": "XY998"}).json()
+    assert (row["event"]["text"], row["correction"]) == ("XY999", {"text": "XY998"})
+    assert client.put(path, json={"text": None}).json() == client.get(path).json() == {"text": None}
+    assert [client.delete(path).status_code for _ in range(2)] == [204, 204]
+    assert [row["correction"] for row in client.get("/events").json()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b'{"text": "--"}', "application/json", 400),
+        (b'{"text": 7}', "application/json", 400),
+        (b'{"text": "AB1", "more": 1}', "application/json", 400),
+        (b"[" * 900, "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b'{"text": "AB1"}', "text/plain", 415),
+        (b'{"text": "' + b"A" * 2000 + b'"}', "application/json", 413),
+    ],
+)
+def test_a_wrong_correction_is_refused(
+    client: httpx.Client, body: bytes, content_type: str, status: int
+) -> None:
+    answer = client.put("/visits/v2/correction", content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == status
+    assert "\n" not in answer.json()["error"]
+    assert client.get("/visits/v2/correction").json() is None
+
+
+def test_what_cannot_be_corrected_says_why(house: House, client: httpx.Client) -> None:
+    assert client.put("/visits/nothing/correction", json={"text": "AB1"}).status_code == 404
+    house.is_plain = False
+    answer = client.put("/visits/v2/correction", json={"text": "AB1"})
+    assert (answer.status_code, "privacy" in answer.json()["error"]) == (409, True)
+
+
+def test_a_correction_does_not_wait_for_ever(
+    house: House, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corrections, "WITHIN_S", 0.01)
+    may_go_on = threading.Event()
+    house.site.change(lambda database: may_go_on.wait(60))
+    answer = client.put("/visits/v2/correction", json={"text": "AB1"})
+    may_go_on.set()
+    assert answer.status_code == 503

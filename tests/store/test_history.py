@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from anpr_stream.plates.matching import Confusions
-from anpr_stream.store import history, ledger
+from anpr_stream.store import corrections, history, ledger
+from anpr_stream.store.corrections import Correction
 from anpr_stream.store.history import Query
 from anpr_stream.store.ledger import PlateClass
 from tests.store.entries import make_entry, steps
@@ -148,3 +149,15 @@ def test_events_are_followed_in_the_order_of_acceptance(filled: sqlite3.Connecti
     ledger.accept(filled, make_entry("v0", 1, payload="later"), 0.5)
     assert [payload for _, payload in history.after(filled, last, 9)] == ["later"]
     assert len(history.after(filled, 0, 3)) == 3
+
+
+def test_a_corrected_visit_is_found_by_both_texts(filled: sqlite3.Connection) -> None:
+    corrections.correct(filled, "v4", Correction("ZZ999"), True, 1.0)
+    corrections.correct(filled, "v2", Correction(None), True, 1.0)
+    assert found(filled, text="z999") == ["v4"]
+    assert found(filled, text="ZZ998", max_distance=1) == ["v4"]
+    assert found(filled, text="XY777") == ["v2"]
+    said = {
+        json.loads(visit.payload)["visit_id"]: visit.correction for visit in history.search(filled, Query())
+    }
+    assert said == {"v4": Correction("ZZ999"), "v3": None, "v2": Correction(None), "v1": None, "v0": None}
