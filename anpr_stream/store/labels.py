@@ -23,8 +23,8 @@ OF_TEN_FOR_VALIDATION = 1
 def write_labels(visits: Iterable[Found], snapshots: SnapshotFolder, folder: Path) -> Counter[str]:
     """Write the frame of each visit whose plate a person has named, and a line that tells where it is.
 
-    A plate that stood in the way of others would train the detector to miss them, so each picture counts as
-    incompletely labelled. All visits of one text go to the same split.
+    Nobody labelled the other plates in the picture, so it counts as incompletely labelled. The box is the
+    detector's; its corners are not true enough to learn from. All visits of one text go to the same split.
 
     Args:
         visits: those without a correction are passed over.
@@ -76,7 +76,7 @@ def _label(
         "split": _split(text),
         "source": event["camera"],
         "complete": False,
-        "plates": [{"box": event["box"], "quad": event["quad"], "text": text}],
+        "plates": [{"box": event["box"], "quad": None, "text": text}],
     }
     return "written", json.dumps(line, ensure_ascii=False) + "\n"
 
