@@ -79,8 +79,7 @@ def serving(house: House, **change: Any) -> Iterator[httpx.Client]:
     site = replace(house.site, **change)
     with WebServer(Http(port=0), web_application(site)) as server, ExitStack() as stack:
         stack.callback(house.news.end)
-        base = f"http://127.0.0.1:{server.port}"
-        yield stack.enter_context(httpx.Client(base_url=base, timeout=60, trust_env=False))
+        yield stack.enter_context(httpx.Client(base_url=server.address, timeout=60, trust_env=False))
 
 
 @pytest.fixture
