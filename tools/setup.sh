@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set up this checkout on Debian or Ubuntu: system packages, then .venv with the project in it.
 #   bash tools/setup.sh          what running needs
-#   bash tools/setup.sh --test   and what the tests need (brokers, torch on the CPU, linters)
+#   bash tools/setup.sh --test   and what the tests need (brokers, a browser, torch on the CPU, linters)
 # Runs as root or with sudo, any number of times; does nothing where nothing is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,6 +25,8 @@ if [ "$mode" = test ]; then
     mosquitto redis-server nats-server postgresql
     fonts-dejavu-core fonts-liberation
   )
+  # Ubuntu has browsers as snaps only, which a test cannot steer; the page is not tested in one there.
+  if grep -qx 'ID=debian' /etc/os-release; then packages+=(chromium chromium-driver); fi
 fi
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -314,7 +314,7 @@ class Store(Section):
 
 
 class Http(Section):
-    """The daemon's own web server: health, metrics, events, pictures."""
+    """The daemon's own web server: a page for people, health, metrics, events, pictures."""
 
     enabled: bool = True
     """False: none; the status socket stays."""
@@ -323,7 +323,7 @@ class Http(Section):
     port: int = Field(default=8480, ge=0, le=65535)
     """TCP port; 0: any free one (the log says which)."""
     token: SecretStr | None = None
-    """Bearer token that every request but `/healthz` and `/readyz` must bring."""
+    """Bearer token that every request but those for `/healthz`, `/readyz` and the bare page must bring."""
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> Http:

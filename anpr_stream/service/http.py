@@ -1,4 +1,4 @@
-"""The daemon's web server: health, metrics, search, a stream of events, pictures, corrections."""
+"""The daemon's web server: a page, health, metrics, search, a stream of events, pictures, corrections."""
 
 from __future__ import annotations
 
@@ -37,8 +37,24 @@ from anpr_stream.store.database import read_database
 from anpr_stream.store.history import Query
 from anpr_stream.store.snapshots import SnapshotFolder
 
-OPEN = {"/healthz", "/readyz"}
-"""Paths that a monitor may ask without the token; they tell nothing but yes or no."""
+PAGE = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/daemon.js": ("daemon.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+"""File and media type of each part of the page for people."""
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+OPEN = {"/healthz", "/readyz", *PAGE}
+"""Paths that are answered without the token: they tell nothing but yes or no, or are the same everywhere."""
 SIGN_OF_LIFE_S = 15.0
 STREAM_BATCH = 100
 
@@ -117,6 +133,7 @@ def web_application(site: Site) -> Starlette:
     guard = _loopback_only if site.token is None else _bearer(site.token)
     return Starlette(
         routes=[
+            *(Route(path, pages.page) for path in PAGE),
             Route("/healthz", pages.health),
             Route("/readyz", pages.ready),
             Route("/metrics", pages.metrics),
@@ -141,6 +158,11 @@ class _Pages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+
+    async def page(self, request: Request) -> Response:
+        name, media_type = PAGE[request.scope["path"]]
+        file = Path(__file__).parent / "page" / name
+        return FileResponse(file, media_type=media_type, headers=PAGE_HEADERS)
 
     async def health(self, request: Request) -> Response:
         return _yes_or_no(not self._site.faults())

@@ -98,7 +98,7 @@ def run(
             site = _site(settings, depot, daemon, news, clock)
             server = stack.enter_context(WebServer(settings.service.http, web_application(site)))
             stack.callback(news.end)
-            LOG.info("http: listening on %s port %d", settings.service.http.host, server.port)
+            LOG.info("http: listening; the page is at %s", server.address)
         daemon.run(orders)
     # Networks that a hung camera still uses cannot be freed; they go with the process.
     if pipeline.wait(0.0):

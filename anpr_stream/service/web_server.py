@@ -64,6 +64,12 @@ class WebServer:
         self._thread = threading.Thread(target=self._run, name="anpr-http", daemon=True)
         self._thread.start()
 
+    @property
+    def address(self) -> str:
+        """What to type into a browser on this machine, or beyond it with its name in place of `0.0.0.0`."""
+        host = self._socket.getsockname()[0]
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
     def is_alive(self) -> bool:
         """Return whether the server's thread runs."""
         return self._thread.is_alive()

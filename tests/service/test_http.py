@@ -19,7 +19,7 @@ from anpr_stream.errors import AddressError
 from anpr_stream.metrics import REGISTRY
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.service import corrections, web_server
-from anpr_stream.service.http import News, Site, web_application
+from anpr_stream.service.http import PAGE, News, Site, web_application
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.web_server import WebServer
 from anpr_stream.service.writer import Writer
@@ -31,6 +31,7 @@ from tests.store.pictures import event_with_picture
 
 TOKEN = "0123456789abcdef0123"
 KEY = b"0123456789abcdef"
+PAGE_FOLDER = Path(web_server.__file__).parent / "page"
 
 
 class House:
@@ -81,8 +82,7 @@ def serving(house: House, **change: Any) -> Iterator[httpx.Client]:
     site = replace(house.site, **change)
     with WebServer(Http(port=0), web_application(site)) as server, ExitStack() as stack:
         stack.callback(house.news.end)
-        base = f"http://127.0.0.1:{server.port}"
-        yield stack.enter_context(httpx.Client(base_url=base, timeout=60, trust_env=False))
+        yield stack.enter_context(httpx.Client(base_url=server.address, timeout=60, trust_env=False))
 
 
 @pytest.fixture
@@ -102,6 +102,17 @@ def test_health_and_readiness(house: House, client: httpx.Client) -> None:
     house.faults, house.is_ready = ["gate"], False
     answers = [client.get(path) for path in ("/healthz", "/readyz")]
     assert [(answer.status_code, answer.json()) for answer in answers] == [(503, {"ok": False})] * 2
+
+
+@pytest.mark.parametrize("path", PAGE)
+def test_the_page(client: httpx.Client, path: str) -> None:
+    name, media_type = PAGE[path]
+    answer = client.get(path)
+    assert (answer.status_code, answer.content) == (200, (PAGE_FOLDER / name).read_bytes())
+    assert answer.headers["content-type"].split(";")[0] == media_type
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
 
 
 def test_metrics_and_status(client: httpx.Client) -> None:
@@ -212,7 +223,7 @@ def test_the_token_is_asked_for(house: House) -> None:
         for scheme in ("Bearer", "bearer", "BEARER "):
             good = {"Authorization": f"{scheme} {TOKEN}"}
             assert client.get("/events", headers=good).status_code == 200
-        assert client.get("/healthz").status_code == 200
+        assert {client.get(path).status_code for path in ("/healthz", *PAGE)} == {200}
         assert client.get("/events", params={"token": TOKEN}).status_code == 401
 
 
@@ -231,7 +242,9 @@ def raw_connection(client: httpx.Client) -> socket.socket:
 
 def test_a_foreign_page_cannot_ask_loopback_under_its_own_name(client: httpx.Client) -> None:
     for host in ("evil.example", "127.0.0.1.evil.example:8480", "[::1", "localhost@evil.example"):
-        assert client.get("/events", headers={"Host": host}).status_code == 400
+        assert [client.get(path, headers={"Host": host}).status_code for path in ("/events", "/")] == [
+            400
+        ] * 2
 
 
 def test_every_loopback_address_answers(house: House, client: httpx.Client) -> None:
