@@ -6,7 +6,6 @@ Secrets are `SecretStr`: no print, log or metric shows them. An address never ho
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from anpr_stream.config.section import Section
+from anpr_stream.config.tls import Tls
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that is safe in a topic, a file name and a metric."""
@@ -54,24 +54,6 @@ WebAddress: TypeAlias = Annotated[str, _address("http", "https")]
 RedisAddress: TypeAlias = Annotated[str, _address("redis", "rediss")]
 NatsAddress: TypeAlias = Annotated[str, _address("nats", "tls")]
 PostgresAddress: TypeAlias = Annotated[str, _address("postgresql", "postgres")]
-
-
-class Tls(Section):
-    """How a receiver's certificate is checked."""
-
-    verify: bool = True
-    """Check certificate and host name; false lets anybody in between read and change events."""
-    ca_file: Path | None = None
-    """PEM file of the authority that signed the receiver's certificate; default: the system's."""
-
-    @model_validator(mode="after")
-    def _can_load_authority(self) -> Tls:
-        if self.ca_file is not None:
-            try:
-                ssl.create_default_context(cafile=self.ca_file)
-            except OSError as error:
-                raise ValueError(f"ca_file: {self.ca_file} holds no certificate: {error}") from error
-        return self
 
 
 class Remote(Section):

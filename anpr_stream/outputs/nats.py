@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from anpr_stream.config.delivery import NatsOutput, reveal
-from anpr_stream.outputs.tls import tls_context
+from anpr_stream.config.tls import tls_context
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, away, token
 
 CLOSE_LIMIT_S = 2.0
