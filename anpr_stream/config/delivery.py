@@ -56,6 +56,13 @@ NatsAddress: TypeAlias = Annotated[str, _address("nats", "tls")]
 PostgresAddress: TypeAlias = Annotated[str, _address("postgresql", "postgres")]
 
 
+def _want_tls(tls: Tls, *addresses: str) -> None:
+    """Refuse certificates for an address without TLS: everything would go in the clear."""
+    encrypted = ("https://", "rediss://", "tls://")
+    if (tls.ca_file or tls.cert_file) and not any(address.startswith(encrypted) for address in addresses):
+        raise ValueError(f"tls: its files need an address that begins with one of {', '.join(encrypted)}")
+
+
 class Remote(Section):
     """What all remote outputs share."""
 
@@ -93,7 +100,12 @@ class WebhookTarget(Section):
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """More request headers."""
     tls: Tls = Tls()
-    """Check of the receiver's certificate."""
+    """Check of the receiver's certificate (`https://`), and the one that it is shown."""
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> WebhookTarget:
+        _want_tls(self.tls, self.url)
+        return self
 
 
 class WebhookOutput(Remote, WebhookTarget):
@@ -138,11 +150,16 @@ class RedisOutput(Remote):
     password: SecretStr | None = None
     """Password at the server."""
     tls: Tls = Tls()
-    """Check of the server's certificate (`rediss://`)."""
+    """Check of the server's certificate (`rediss://`), and the one that it is shown."""
     stream: str = "anpr:events"
     """Key of the stream."""
     max_length: int = Field(default=100_000, ge=1)
     """About as many entries are kept in the stream; higher: more memory of the server."""
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> RedisOutput:
+        _want_tls(self.tls, self.url)
+        return self
 
 
 class NatsOutput(Remote):
@@ -157,11 +174,16 @@ class NatsOutput(Remote):
     password: SecretStr | None = None
     """Password at the server."""
     tls: Tls = Tls()
-    """Check of the server's certificate (`tls://`)."""
+    """Check of the server's certificate (`tls://`), and the one that it is shown."""
     stream: str = Field(default="ANPR", pattern=r"^[A-Za-z0-9_-]+$")
     """Stream; made when it is missing."""
     subject: str = Field(default="anpr.events", pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
     """Events go to `<subject>.<camera>`."""
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> NatsOutput:
+        _want_tls(self.tls, *self.servers)
+        return self
 
 
 class Postgres(Section):

@@ -116,7 +116,7 @@ class NatsTransport:
 
 
 def _words(error: Exception) -> str:
-    """Say what an error means; a server that refuses a password may close before its refusal is read."""
+    """Say what an error means; a server that refuses us may close before its refusal is read."""
     if isinstance(error, ConnectionResetError):
-        return "connection reset by the server: it ended, or it refused the authorization"
+        return "connection reset by the server: it ended, or it refused the authorization or certificate"
     return str(error) or type(error).__name__

@@ -57,8 +57,17 @@ def test_a_file_that_cannot_be_used_is_named(certificate: Path, files: dict[str,
     assert "\n" not in found
 
 
+@pytest.mark.parametrize(
+    "output", ["webhook, url: 'http://h'", "redis, url: 'redis://h'", "nats, servers: ['nats://h']"]
+)
+def test_certificates_for_an_address_without_tls_are_refused(certificate: Path, output: str) -> None:
+    text = f"outputs: [{{type: {output}, name: a, tls: {{ca_file: {certificate}}}}}]"
+    with pytest.raises(ConfigError, match="its files need an address that begins with one of https://, "):
+        parse_settings(text, "f", {})
+
+
 def test_who_needs_no_secrets_needs_no_key() -> None:
-    text = "outputs: [{type: redis, name: r, tls: {cert_file: '${CREDENTIALS_DIRECTORY}/key'}}]"
+    text = "outputs: [{type: mqtt, name: m, host: h, tls: {cert_file: '${CREDENTIALS_DIRECTORY}/key'}}]"
     assert parse_settings(text, "f", {}, needs_secrets=False).outputs
     with pytest.raises(ConfigError, match="neither an environment variable"):
         parse_settings(text, "f", {})

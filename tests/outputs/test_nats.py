@@ -126,8 +126,7 @@ def test_a_server_may_ask_for_a_certificate(tmp_path: Path) -> None:
     with Nats(tls=server_files, clients=certificate) as own:
         servers = [f"tls://127.0.0.1:{own.port}"]
         with transport_to(0, servers=servers, tls=tls) as transport:
-            (result,) = transport.send(messages("a"))
-            assert (result.verdict, "CERTIFICATE" in result.error) == (Verdict.AWAY, True)
+            assert verdicts(transport.send(messages("a"))) == [Verdict.AWAY]
         tls |= {"cert_file": certificate, "key_file": key}
         with transport_to(0, servers=servers, tls=tls) as transport:
             assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
