@@ -11,9 +11,9 @@ from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
-from anpr_stream.config.section import Section
+from anpr_stream.config.section import Section, has_secrets
 from anpr_stream.config.tls import Tls
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -32,10 +32,13 @@ def reveal(secret: SecretStr | None) -> str | None:
 def _address(*schemes: str) -> AfterValidator:
     """Return the check of an address that begins with one of these schemes.
 
-    It refuses one that holds a password, too: it would show in logs and errors.
+    It refuses one that holds a password, too: it would show in logs and errors. One that is a secret of the
+    service stays unknown to commands that need none.
     """
 
-    def check(url: str) -> str:
+    def check(url: str, info: ValidationInfo) -> str:
+        if not has_secrets(info):
+            return url
         parts = urlsplit(url)
         if parts.scheme not in schemes:
             begins = " or ".join(f"{scheme}://" for scheme in schemes)

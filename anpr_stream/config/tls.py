@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationInfo, model_validator
 
-from anpr_stream.config.section import Section
+from anpr_stream.config.section import Section, has_secrets
 from anpr_stream.errors import reason_of
 
 
@@ -29,8 +29,7 @@ class Tls(Section):
         """Load the files once, but not for commands that need none of the service's secrets."""
         if self.key_file is not None and self.cert_file is None:
             raise ValueError("key_file: give its certificate as cert_file")
-        is_used = info.context is None or info.context["needs_secrets"]
-        if is_used and (self.ca_file or self.cert_file):
+        if has_secrets(info) and (self.ca_file or self.cert_file):
             try:
                 tls_context(self)
             except OSError as error:
