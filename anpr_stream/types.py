@@ -324,6 +324,7 @@ class Remembered:
         seen_utc_s: when it was last seen.
         is_parked: it stood there.
         confidence: of the text, 0..1.
+        frame_px: width and height of the picture that has these pixels; None: as the next one's.
     """
 
     text: str
@@ -332,6 +333,7 @@ class Remembered:
     seen_utc_s: float
     is_parked: bool
     confidence: float = 0.0
+    frame_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,16 +72,22 @@ class Server:
 
 
 class Mosquitto(Server):
-    """With TLS, with a password, or keeping sessions and messages over restarts."""
+    """With TLS (for clients with a certificate), with a password, or keeping sessions over restarts."""
 
     def __init__(
-        self, tls: tuple[Path, Path] | None = None, password: str | None = None, is_durable: bool = False
+        self,
+        tls: tuple[Path, Path] | None = None,
+        password: str | None = None,
+        is_durable: bool = False,
+        clients: Path | None = None,
     ) -> None:
         super().__init__()
         lines = [f"listener {self.port} 127.0.0.1", f"persistence {str(is_durable).lower()}"]
         lines += [f"persistence_location {self.folder}/", "max_queued_messages 0"]
         if tls is not None:
             lines += [f"certfile {tls[0]}", f"keyfile {tls[1]}"]
+        if clients is not None:
+            lines += [f"cafile {clients}", "require_certificate true"]
         if password is None:
             lines.append("allow_anonymous true")
         else:
@@ -100,14 +106,20 @@ class Mosquitto(Server):
 class Redis(Server):
     """Keeps its stream over restarts."""
 
-    def __init__(self, password: str | None = None, tls: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        password: str | None = None,
+        tls: tuple[Path, Path] | None = None,
+        clients: Path | None = None,
+    ) -> None:
         super().__init__()
         self._more = ["--requirepass", password] if password else []
         self._ports = ["--port", str(self.port)]
         if tls is not None:
-            self._ports = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            asks = "no" if clients is None else "yes"
+            self._ports = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", asks]
             self._more += ["--tls-cert-file", str(tls[0]), "--tls-key-file", str(tls[1])]
-            self._more += ["--tls-ca-cert-file", str(tls[0])]
+            self._more += ["--tls-ca-cert-file", str(clients or tls[0])]
 
     def command(self) -> Sequence[str]:
         files = ["--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
@@ -117,11 +129,18 @@ class Redis(Server):
 class Nats(Server):
     """With JetStream on disk."""
 
-    def __init__(self, password: str | None = None, tls: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        password: str | None = None,
+        tls: tuple[Path, Path] | None = None,
+        clients: Path | None = None,
+    ) -> None:
         super().__init__()
         self._more = ["--user", "anpr", "--pass", password] if password else []
         if tls is not None:
             self._more += ["--tls", "--tlscert", str(tls[0]), "--tlskey", str(tls[1])]
+        if clients is not None:
+            self._more += ["--tlsverify", "--tlscacert", str(clients)]
 
     def command(self) -> Sequence[str]:
         program = shutil.which("nats-server") or "/usr/sbin/nats-server"

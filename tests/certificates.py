@@ -17,3 +17,18 @@ def make_certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]
     ]
     subprocess.run(command, check=True, capture_output=True)
     return certificate, key
+
+
+def make_both_certificates(folder: Path) -> tuple[tuple[Path, Path], tuple[Path, Path]]:
+    """Return certificate and key of a server on loopback, and those of a client that it may ask for."""
+    server, client = folder / "server", folder / "client"
+    server.mkdir()
+    client.mkdir()
+    return make_certificate(server), make_certificate(client, "anpr.example")
+
+
+def encrypt(key: Path) -> None:
+    """Give a key a passphrase."""
+    plain = key.rename(key.with_suffix(".plain"))
+    command = ["openssl", "pkcs8", "-topk8", "-in", str(plain), "-out", str(key), "-passout", "pass:s3cret"]
+    subprocess.run(command, check=True, capture_output=True)

@@ -25,7 +25,7 @@ from anpr_stream.tracking.calibration import Calibration, FusionFeatures, fit_ca
 from anpr_stream.tracking.fusion import Fusion
 from anpr_stream.types import Crop, Read
 from tools.evaluation.passes import labelled_plates, make_pass, most_frequent
-from tools.options import whole
+from tools.options import ToolParser, whole
 from tools.refusal import ToolError, exit_code
 
 LOOKS = (1, 2, 3, 5, 8)
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.calibrate_fusion", description=__doc__)
+    made = ToolParser("tools.calibrate_fusion", __doc__)
     made.add_argument("--data", type=Path, required=True, help="folder with a labels.jsonl per set")
     made.add_argument("--reader", default="reader-cpu", help="a network's name or ONNX file")
     made.add_argument("--limit", type=whole(1), default=100, help="plates of each set")

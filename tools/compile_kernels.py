@@ -7,13 +7,14 @@ change of `kernels.cu`: a test compares the hash in the PTX with the source.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from tools.options import ToolParser
 
 INFERENCE = Path(__file__).resolve().parents[1] / "anpr_stream" / "inference"
 SOURCE = INFERENCE / "kernels.cu"
@@ -55,7 +56,7 @@ def assemble(ptx: Path, generation: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write `kernels.ptx` and prove that it translates everywhere."""
-    argparse.ArgumentParser(prog="tools.compile_kernels", description=__doc__).parse_args(arguments)
+    ToolParser("tools.compile_kernels", __doc__).parse_args(arguments)
     PTX.write_text(compile_ptx())
     for generation in GENERATIONS:
         assemble(PTX, generation)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tools.label_formats import FORMATS, Labelled, jsonl_line, lost
-from tools.options import share
+from tools.options import ToolParser, share
 from tools.refusal import ToolError, exit_code
 
 
@@ -88,7 +88,7 @@ def convert(options: argparse.Namespace) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="tools.convert_labels", description=__doc__)
+    made = ToolParser("tools.convert_labels", __doc__)
     made.add_argument("source_format", choices=FORMATS)
     made.add_argument("source", type=Path, help="file, or folder for voc and yolo")
     made.add_argument("target_format", choices=FORMATS)

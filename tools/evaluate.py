@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tools.options import ToolParser
 from tools.refusal import exit_code
 
 
@@ -37,7 +38,7 @@ def tell(report: Iterable[str]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, judge, print; 0, or 2 after one line on what is wrong."""
     words = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="tools.evaluate", description=__doc__)
+    parser = ToolParser("tools.evaluate", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     runs: dict[str, Callable[[argparse.Namespace], Iterable[str]]] = {}
     for name, command in COMMANDS.items():

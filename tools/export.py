@@ -21,6 +21,7 @@ from torch import nn
 from anpr_stream.inference.metadata import read_contract, read_metadata
 from anpr_stream.inference.precision import open_network
 from anpr_stream.vision.contract import METADATA_KEY
+from tools.options import ToolParser
 from tools.refusal import exit_code
 from tools.training.kinds import KINDS, Description, Kind, batches
 from tools.training.loop import TrainingError, load_checkpoint, load_weights
@@ -147,7 +148,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, export; 0, or 2 after one line on what is wrong."""
-    parser = argparse.ArgumentParser(prog="tools.export", description=__doc__)
+    parser = ToolParser("tools.export", __doc__)
     parser.add_argument(
         "source", type=Path, help="best.pt or last.pt of a training, or an exported FP32 .onnx"
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tools.options import ToolParser, whole
 from tools.options import plot as plot_file
-from tools.options import whole
 from tools.refusal import exit_code
 from tools.training.detector_data import DataError, read_labels
 
@@ -109,7 +109,7 @@ def by_head(anchors: FloatArray) -> list[list[list[float]]]:
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tools.kmeans_anchors", description=__doc__)
+    parser = ToolParser("tools.kmeans_anchors", __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of sets, each with labels.jsonl")
     parser.add_argument("--split", choices=("train", "val", "test"), default="train")
     parser.add_argument(

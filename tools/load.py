@@ -31,7 +31,7 @@ from anpr_stream.types import Detection, Event, EventKind, Frame
 from anpr_stream.vision.contract import DetectorContract
 from tests.mjpeg import MjpegServer
 from tests.stubs import scene, write_networks
-from tools.options import positive, real, whole
+from tools.options import ToolParser, positive, real, whole
 from tools.refusal import exit_code
 
 BATCH = 4
@@ -134,7 +134,7 @@ def _quantile(ages_s: list[float], share: float) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 0, or 2 after one line on what is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tools.load", description=__doc__)
+    parser = ToolParser("python -m tools.load", __doc__)
     parser.add_argument("--cameras", type=whole(1), default=8)
     parser.add_argument("--fps", type=positive, default=5.0)
     parser.add_argument("--seconds", type=positive, default=30.0)

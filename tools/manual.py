@@ -5,7 +5,6 @@ Names, defaults and explanations stand in `anpr_stream/config/` only; a test com
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import textwrap
@@ -18,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from anpr_stream.config.schema import Camera, CameraSettings, Settings
 from anpr_stream.config.section import Section
+from tools.options import ToolParser
 
 Fields: TypeAlias = Mapping[str, FieldInfo]
 
@@ -108,7 +108,7 @@ def _scalar(value: Any) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the file."""
-    argparse.ArgumentParser(prog="tools.manual", description=__doc__).parse_args(arguments)
+    ToolParser("tools.manual", __doc__).parse_args(arguments)
     TARGET.write_text(manual(), encoding="utf-8")
     sys.stderr.write(f"{TARGET}\n")
 

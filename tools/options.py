@@ -1,11 +1,11 @@
-"""What options take, checked as the command line is parsed: a wrong value ends in one line, code 2."""
+"""What options take and mean: a wrong value ends in one line, code 2, before any work."""
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, HelpFormatter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 Number = TypeVar("Number", int, float)
@@ -13,6 +13,19 @@ Parser = Callable[[str], Value]
 
 LARGEST = 2**63 - 1
 """What every random generator takes as a seed."""
+
+MEANINGS = {
+    "--backend": "engine that runs the network",
+    "--fps": "frames a second",
+    "--name": "network to train",
+    "--out": "where to write",
+    "--precision": "kind of its numbers",
+    "--seconds": "how long",
+    "--seed": "the same number gives the same result",
+    "--split": "part of the data set",
+    "--threads": "of the processor",
+}
+"""Of options that say nothing else themselves."""
 
 PLOTS = (".png", ".jpg", ".svg", ".pdf")
 
@@ -80,3 +93,29 @@ def plot(text: str) -> Path:
     if path.suffix.lower() not in PLOTS:
         raise ArgumentTypeError(f"{text!r}: name a {', '.join(PLOTS[:-1])} or {PLOTS[-1]} file")
     return path
+
+
+class ToolParser(ArgumentParser):
+    """A tool's command line, whose help tells what options mean and what they are by default."""
+
+    def __init__(self, prog: str, description: str | None = None, **more: Any) -> None:
+        super().__init__(prog=prog, description=description, formatter_class=_Help, **more)
+
+
+class _Help(HelpFormatter):
+    def add_argument(self, action: Action) -> None:
+        name = next(iter(action.option_strings), "")
+        if action.help is not SUPPRESS:
+            action.help = _with_default(action, action.help or MEANINGS.get(name, ""))
+        super().add_argument(action)
+
+
+def _with_default(action: Action, text: str) -> str:
+    value = action.default
+    if value is None or value is False or value in ([], SUPPRESS) or "default" in text:
+        return text
+    if isinstance(value, list | tuple):
+        between = "x" if action.type is size else " " if action.nargs else ","
+        value = between.join(map(str, value))
+    shown = f"default: {value}".replace("%", "%%")
+    return f"{text} ({shown})" if text else shown

@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tools.options import positive
+from tools.options import ToolParser, positive
 from tools.refusal import exit_code
 from tools.training.detector_data import DataError, read_labels, read_picture
 from tools.training.packs import Pack, Picture, Record, encode, write_pack
@@ -195,7 +195,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and pack; 0, or 2 after one line on what is wrong."""
-    parser = argparse.ArgumentParser(prog="tools.pack_data", description=__doc__)
+    parser = ToolParser("tools.pack_data", __doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("data", type=Path, help="folder of sets, each with a labels.jsonl")
     parser.add_argument("out", type=Path, help="the file to write")

@@ -21,7 +21,7 @@ from anpr_stream.synth.pictures import read_picture
 from anpr_stream.synth.traffic import FORMATS, traffic_clip
 from anpr_stream.synth.truth import TruthPlate
 from anpr_stream.types import Image
-from tools.options import positive, size, whole
+from tools.options import ToolParser, positive, size, whole
 from tools.refusal import ToolError, exit_code
 
 
@@ -72,7 +72,7 @@ def _video(out: Path, fps: float, frame: Image) -> cv2.VideoWriter:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.render_clip", description=__doc__)
+    made = ToolParser("tools.render_clip", __doc__)
     made.add_argument("--out", type=Path, required=True, help="the video, .mp4 or .mkv")
     made.add_argument("--seed", type=whole(), default=0)
     made.add_argument("--size", type=size, default="1280x720", help="WIDTHxHEIGHT in pixels")

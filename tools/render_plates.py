@@ -28,7 +28,7 @@ from anpr_stream.synth.fonts import missing_packages
 from anpr_stream.synth.pictures import load_pictures, random_patches
 from anpr_stream.synth.plates import SCENE, SynthPlate, render_plate
 from anpr_stream.types import Image
-from tools.options import whole
+from tools.options import ToolParser, whole
 from tools.refusal import exit_code
 from tools.training.packs import Record, encode_jpeg, write_pack
 
@@ -131,7 +131,7 @@ def in_order(work: Callable[[int], Made], numbers: range, workers: int) -> Itera
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.render_plates", description=__doc__)
+    made = ToolParser("tools.render_plates", __doc__)
     made.add_argument("--count", type=whole(1), required=True, help="number of plates")
     made.add_argument("--seed", type=whole(), required=True)
     made.add_argument("--out", type=Path, required=True, help="the pack to write")

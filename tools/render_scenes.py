@@ -27,7 +27,7 @@ from anpr_stream.synth.fonts import missing_packages
 from anpr_stream.synth.pictures import load_pictures
 from anpr_stream.synth.scenes import Scene, render_scene
 from anpr_stream.types import Image
-from tools.options import whole
+from tools.options import ToolParser, whole
 from tools.refusal import exit_code
 from tools.render_plates import in_order
 from tools.write_picture import write_picture
@@ -80,7 +80,7 @@ def record(scene: Scene, name: str) -> dict[str, Any]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.render_scenes", description=__doc__)
+    made = ToolParser("tools.render_scenes", __doc__)
     made.add_argument("--count", type=whole(1), required=True, help="number of pictures")
     made.add_argument("--seed", type=whole(), required=True)
     made.add_argument("--pictures", type=Path, nargs="+", required=True, help="data sets with empty pictures")

@@ -6,13 +6,13 @@ a checkpoint like any other: `--resume` and `--pretrained` take it.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from tools.options import ToolParser
 from tools.refusal import exit_code
 from tools.training.loop import load_checkpoint, save_checkpoint
 
@@ -44,7 +44,7 @@ def shrink(source: Path, target: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, shrink; 0, or 2 after one line on what is wrong."""
-    parser = argparse.ArgumentParser(prog="tools.shrink_checkpoint", description=__doc__)
+    parser = ToolParser("tools.shrink_checkpoint", __doc__)
     parser.add_argument("source", type=Path, help="last.pt or best.pt of a training")
     parser.add_argument("target", type=Path, help="the file to write")
     options = parser.parse_args(arguments)

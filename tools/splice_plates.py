@@ -23,7 +23,7 @@ import torch
 
 from anpr_stream.types import FloatArray
 from anpr_stream.vision.ctc import greedy_runs
-from tools.options import whole
+from tools.options import ToolParser, whole
 from tools.refusal import ToolError, exit_code
 from tools.training.augment import UNIT, plain_crop
 from tools.training.data import ALPHABET, STORED_SIZE, Plates, load_plates
@@ -209,7 +209,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and splice; 0, or 2 after one line on what is wrong."""
-    parser = argparse.ArgumentParser(prog="tools.splice_plates", description=__doc__)
+    parser = ToolParser("tools.splice_plates", __doc__)
     parser.add_argument("data", type=Path, help="a reader pack (tools.pack_data)")
     parser.add_argument(
         "--pretrained", type=Path, required=True, help="checkpoint of a reader that reads them"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.options import share
+from tools.options import ToolParser, share
 from tools.refusal import exit_code
 from tools.training.characters import CharactersConfig, CharactersNet
 from tools.training.characters_data import glyphs_of_plates, load_glyphs
@@ -23,7 +23,7 @@ from tools.training.loop import Loop
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.train_characters", description=__doc__)
+    made = ToolParser("tools.train_characters", __doc__)
     made.add_argument("--data", type=Path, required=True, help="folder with chars.npz, or the file")
     made.add_argument(
         "--plates", type=Path, help="a reader pack: characters cut from its plates are mixed in"

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from tools.options import real
+from tools.options import ToolParser, real
 from tools.refusal import exit_code
 from tools.training.command import add_options, loop_options, prepare, samples_done, stream_seed, worker_count
 from tools.training.detector import CONFIGS, YoloV3
@@ -41,7 +41,7 @@ CALM_SHARE = 0.15
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.train_detector", description=__doc__)
+    made = ToolParser("tools.train_detector", __doc__)
     made.add_argument("--data", type=Path, required=True, help="a folder of sets, or a detector pack")
     made.add_argument(
         "--crops", type=Path, help="a reader pack whose plates are pasted (for a detector pack)"

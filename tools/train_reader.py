@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from tools.options import real, share, whole
+from tools.options import ToolParser, real, share, whole
 from tools.refusal import exit_code
 from tools.training.command import add_options, loop_options, prepare, samples_done, stream_seed, worker_count
 from tools.training.data import (
@@ -31,7 +31,7 @@ from tools.training.widen import widen
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.train_reader", description=__doc__)
+    made = ToolParser("tools.train_reader", __doc__)
     made.add_argument("--data", type=Path, required=True, help="a reader pack (tools.pack_data)")
     made.add_argument("--synthetic", type=Path, nargs="*", default=[], help="packs of rendered plates")
     made.add_argument("--synthetic-share", type=share, default=0.35, help="of each batch")

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from anpr_stream.vision.geometry import iou
 from tools.label_formats import PICTURE_SUFFIXES
-from tools.options import whole
+from tools.options import ToolParser, whole
 from tools.refusal import exit_code
 from tools.training.packs import MAX_LENGTH
 from tools.write_picture import write_picture
@@ -346,7 +346,7 @@ def run(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print all faults and a summary; 1 when there are errors, 2 if the sheet cannot be written."""
-    parser = argparse.ArgumentParser(prog="tools.validate_dataset", description=__doc__)
+    parser = ToolParser("tools.validate_dataset", __doc__)
     parser.add_argument("data", type=Path, help="folder of sets, each with labels.jsonl")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here")
     parser.add_argument("--count", type=whole(1), default=60, help="pictures on the sheet")

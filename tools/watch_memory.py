@@ -18,8 +18,8 @@ from pathlib import Path
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.sources import probe
+from tools.options import ToolParser, positive, whole
 from tools.options import plot as plot_file
-from tools.options import positive, whole
 from tools.refusal import ToolError, exit_code
 
 SETTLED = 0.25
@@ -98,7 +98,7 @@ def repeated(clip: Path, frames: int, folder: Path) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.watch_memory", description=__doc__)
+    made = ToolParser("tools.watch_memory", __doc__)
     made.add_argument("clip", type=Path)
     made.add_argument("--frames", type=whole(1), default=20_000, help="at least so many frames")
     made.add_argument("--every-s", type=positive, default=1.0, help="time between samples")

@@ -14,11 +14,13 @@ from rich.console import Console
 
 from anpr_stream.cli.options import Backend, Config, settings_from, with_sources
 from anpr_stream.config.schema import Settings
+from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import AnprError
 from anpr_stream.inference import processor
 from anpr_stream.inference.choices import choices_file
 from anpr_stream.inference.models import shipped_models
 from anpr_stream.inference.select import load_network
+from anpr_stream.outputs.video import find_encoder
 from anpr_stream.pipeline.inspection import Inspection, inspect_camera
 from anpr_stream.pipeline.networks import load_networks
 
@@ -28,11 +30,19 @@ LOOKED_AT = 50
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: what, how it is, and whether that is in order."""
+    """One line of the doctor: what, how it is, whether that is in order, and whether it must be."""
 
     what: str
     how: str
     is_right: bool = True
+    is_needed: bool = True
+
+    @property
+    def mark(self) -> str:
+        """How the line begins, for rich."""
+        if self.is_right:
+            return "[green]ok[/]     "
+        return "[red]missing[/]" if self.is_needed else "[yellow]note[/]   "
 
 
 def doctor(
@@ -56,10 +66,9 @@ def doctor(
     console = Console(highlight=False, soft_wrap=True)
     is_right = True
     for finding in _findings(settings, source):
-        mark = "[green]ok[/]     " if finding.is_right else "[red]missing[/]"
-        console.print(f"{mark} {finding.what}: ", end="")
+        console.print(f"{finding.mark} {finding.what}: ", end="")
         console.print(finding.how, markup=False)
-        is_right &= finding.is_right
+        is_right &= finding.is_right or not finding.is_needed
     if not is_right:
         raise typer.Exit(1)
 
@@ -67,7 +76,7 @@ def doctor(
 def _findings(settings: Settings, source: str | None) -> Iterator[Finding]:
     yield Finding("python", platform.python_version())
     yield _processor()
-    yield from _gstreamer()
+    yield from _gstreamer(settings.source)
     yield _cache()
     yield from _networks(settings)
     if source is not None:
@@ -80,7 +89,7 @@ def _processor() -> Finding:
     return Finding("processor", f"{processor.name()}, {processor.usable_cores()} cores, {arithmetic}")
 
 
-def _gstreamer() -> Iterator[Finding]:
+def _gstreamer(source: SourceSettings) -> Iterator[Finding]:
     try:
         from anpr_stream.sources.gst_runtime import PACKAGES, Gst
     except AnprError as error:
@@ -94,6 +103,22 @@ def _gstreamer() -> Iterator[Finding]:
             yield Finding(package, f"{len(elements) - len(missing)} of {len(elements)} elements")
         else:
             yield Finding(package, f"sudo apt install {package}", is_right=False)
+    yield from _codecs(source)
+
+
+def _codecs(source: SourceSettings) -> Iterator[Finding]:
+    """What only some cameras and `--annotate` need."""
+    from anpr_stream.sources.gst_decoders import CODECS, decoder_name
+
+    for media in ("video/x-h264", "video/x-h265"):
+        try:
+            yield Finding(f"{CODECS[media]} cameras", decoder_name(media, source.decoder))
+        except AnprError as error:
+            yield Finding(f"{CODECS[media]} cameras", error.message, is_right=False, is_needed=False)
+    try:
+        yield Finding("annotated video", find_encoder())
+    except AnprError as error:
+        yield Finding("annotated video", error.message, is_right=False, is_needed=False)
 
 
 def _cache() -> Finding:

@@ -6,7 +6,9 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -32,8 +34,7 @@ def install_service(
     the service, which runs as a user of its own, cannot reach are told.
     """
     credentials = dict(_credential(text) for text in credential or ())
-    secrets = {name: _secret(path) for name, path in credentials.items()}
-    load_settings(config, {**os.environ, **secrets})
+    _check(config, credentials)
     program = _program()
     try:
         text = unit_text([*program, "serve", "-c", str(config.resolve())], credentials)
@@ -65,6 +66,15 @@ def _credential(text: str) -> tuple[str, Path]:
     if not CREDENTIAL.fullmatch(name) or not path.is_file():
         raise UsageError(f"--credential: expected NAME=FILE with a file that is there, not {text!r}")
     return name, path
+
+
+def _check(config: Path, credentials: Mapping[str, Path]) -> None:
+    """Read the settings as the service will, with its credentials as values and as files of a folder."""
+    secrets = {name: _secret(path) for name, path in credentials.items()}
+    with TemporaryDirectory() as folder:
+        for name, path in credentials.items():
+            Path(folder, name).symlink_to(path)
+        load_settings(config, {**os.environ, **secrets, "CREDENTIALS_DIRECTORY": folder})
 
 
 def _secret(path: Path) -> str:

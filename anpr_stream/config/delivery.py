@@ -6,15 +6,15 @@ Secrets are `SecretStr`: no print, log or metric shows them. An address never ho
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
-from anpr_stream.config.section import Section
+from anpr_stream.config.section import Section, has_secrets
+from anpr_stream.config.tls import Tls
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that is safe in a topic, a file name and a metric."""
@@ -32,10 +32,13 @@ def reveal(secret: SecretStr | None) -> str | None:
 def _address(*schemes: str) -> AfterValidator:
     """Return the check of an address that begins with one of these schemes.
 
-    It refuses one that holds a password, too: it would show in logs and errors.
+    It refuses one that holds a password, too: it would show in logs and errors. One that is a secret of the
+    service stays unknown to commands that need none.
     """
 
-    def check(url: str) -> str:
+    def check(url: str, info: ValidationInfo) -> str:
+        if not has_secrets(info):
+            return url
         parts = urlsplit(url)
         if parts.scheme not in schemes:
             begins = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -56,22 +59,11 @@ NatsAddress: TypeAlias = Annotated[str, _address("nats", "tls")]
 PostgresAddress: TypeAlias = Annotated[str, _address("postgresql", "postgres")]
 
 
-class Tls(Section):
-    """How a receiver's certificate is checked."""
-
-    verify: bool = True
-    """Check certificate and host name; false lets anybody in between read and change events."""
-    ca_file: Path | None = None
-    """PEM file of the authority that signed the receiver's certificate; default: the system's."""
-
-    @model_validator(mode="after")
-    def _can_load_authority(self) -> Tls:
-        if self.ca_file is not None:
-            try:
-                ssl.create_default_context(cafile=self.ca_file)
-            except OSError as error:
-                raise ValueError(f"ca_file: {self.ca_file} holds no certificate: {error}") from error
-        return self
+def _want_tls(tls: Tls, *addresses: str) -> None:
+    """Refuse certificates for an address without TLS: everything would go in the clear."""
+    encrypted = ("https://", "rediss://", "tls://")
+    if (tls.ca_file or tls.cert_file) and not any(address.startswith(encrypted) for address in addresses):
+        raise ValueError(f"tls: its files need an address that begins with one of {', '.join(encrypted)}")
 
 
 class Remote(Section):
@@ -111,7 +103,12 @@ class WebhookTarget(Section):
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """More request headers."""
     tls: Tls = Tls()
-    """Check of the receiver's certificate."""
+    """Check of the receiver's certificate (`https://`), and the one that it is shown."""
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> WebhookTarget:
+        _want_tls(self.tls, self.url)
+        return self
 
 
 class WebhookOutput(Remote, WebhookTarget):
@@ -156,11 +153,16 @@ class RedisOutput(Remote):
     password: SecretStr | None = None
     """Password at the server."""
     tls: Tls = Tls()
-    """Check of the server's certificate (`rediss://`)."""
+    """Check of the server's certificate (`rediss://`), and the one that it is shown."""
     stream: str = "anpr:events"
     """Key of the stream."""
     max_length: int = Field(default=100_000, ge=1)
     """About as many entries are kept in the stream; higher: more memory of the server."""
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> RedisOutput:
+        _want_tls(self.tls, self.url)
+        return self
 
 
 class NatsOutput(Remote):
@@ -175,11 +177,16 @@ class NatsOutput(Remote):
     password: SecretStr | None = None
     """Password at the server."""
     tls: Tls = Tls()
-    """Check of the server's certificate (`tls://`)."""
+    """Check of the server's certificate (`tls://`), and the one that it is shown."""
     stream: str = Field(default="ANPR", pattern=r"^[A-Za-z0-9_-]+$")
     """Stream; made when it is missing."""
     subject: str = Field(default="anpr.events", pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
     """Events go to `<subject>.<camera>`."""
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> NatsOutput:
+        _want_tls(self.tls, *self.servers)
+        return self
 
 
 class Postgres(Section):

@@ -62,7 +62,7 @@ def parse_settings(
     faults = set(document.faults)
     settings = None
     try:
-        settings = Settings.model_validate(document.data)
+        settings = Settings.model_validate(document.data, context={"needs_secrets": needs_secrets})
     except ValidationError as error:
         faults.update(_faults(document, error))
     for path, message in outside_faults(document.data):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo
 
 
 class Section(BaseModel):
@@ -13,3 +13,8 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def has_secrets(info: ValidationInfo) -> bool:
+    """Tell whether the values that come from outside are real, not stand-ins; see `load_settings`."""
+    return info.context is None or bool(info.context["needs_secrets"])

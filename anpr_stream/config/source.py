@@ -71,8 +71,9 @@ class SourceSettings(Section):
     clock: Literal["camera", "arrival"] = "camera"
     """Live: whose clock stamps the frames where the camera sends its own (RTCP)."""
 
-    clock_limit_s: float = Field(default=3600.0, gt=0)
-    """Live: a camera's clock that is further off than this is wrong, and arrival is taken."""
+    clock_limit_s: float = Field(default=1200.0, gt=0)
+    """Live: a camera's clock that is further off than this is wrong, and arrival is taken. Higher: one set to
+    local time or summer time (an hour, or half of it) is believed; lower: one that has drifted is not."""
 
     connect_limit_s: float = Field(default=15.0, gt=0)
     """Live: longest wait for the first frame. Too low: slow cameras are never up. Too high: a hung one is

@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from anpr_stream.config.delivery import MqttOutput, reveal
-from anpr_stream.outputs.tls import tls_context
+from anpr_stream.config.tls import tls_context
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, away, token
 
 QOS = 1
@@ -256,9 +256,12 @@ class _Connection:
     def _on_disconnect(
         self, client: mqtt.Client, data: Any, flags: Any, code: ReasonCode, properties: Properties | None
     ) -> None:
+        # A broker tells nothing else where it wants a certificate, or another one.
+        early = "broken off before the broker answered (wrong port, or it wants a certificate: tls.cert_file)"
         with self._changed:
+            lost = "connection lost" if self._is_connected else early
             self._is_connected = False
-            self._fault = self._fault or f"connection lost: {code}"
+            self._fault = self._fault or f"{lost}: {code}"
             self._changed.notify_all()
 
     def _on_publish(

@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from anpr_stream.config.delivery import NatsOutput, reveal
-from anpr_stream.outputs.tls import tls_context
+from anpr_stream.config.tls import tls_context
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, away, token
 
 CLOSE_LIMIT_S = 2.0
@@ -116,7 +116,7 @@ class NatsTransport:
 
 
 def _words(error: Exception) -> str:
-    """Say what an error means; a server that refuses a password may close before its refusal is read."""
+    """Say what an error means; a server that refuses us may close before its refusal is read."""
     if isinstance(error, ConnectionResetError):
-        return "connection reset by the server: it ended, or it refused the authorization"
+        return "connection reset by the server: it ended, or it refused the authorization or certificate"
     return str(error) or type(error).__name__

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from anpr_stream.config.delivery import RedisOutput, reveal
-from anpr_stream.outputs.tls import tls_context
+from anpr_stream.config.tls import Tls, tls_context
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, away
 
 
@@ -17,16 +17,13 @@ class RedisTransport:
 
     def __init__(self, settings: RedisOutput) -> None:
         self._settings = settings
-        extra: dict[str, Any] = {"ssl_ca_certs": settings.tls.ca_file} if settings.tls.ca_file else {}
-        if settings.url.startswith("rediss://") and not settings.tls.verify:
-            extra |= {"ssl_cert_reqs": None, "ssl_check_hostname": False}
         self._client = redis.Redis.from_url(
             settings.url,
             username=settings.username,
             password=reveal(settings.password),
             socket_timeout=settings.timeout_s,
             socket_connect_timeout=settings.timeout_s,
-            **extra,
+            **(_tls_options(settings.tls) if settings.url.startswith("rediss://") else {}),
         )
 
     def send(self, messages: Sequence[Message]) -> list[Result]:
@@ -44,11 +41,11 @@ class RedisTransport:
         except (redis.RedisError, OSError) as error:
             # After a failover the address leads elsewhere; a connection stays with the old server.
             self.close()
-            return [away(self._authority_fault() or error)]
+            return [away(self._file_fault() or error)]
         return [DELIVERED] * len(messages)
 
-    def _authority_fault(self) -> OSError | None:
-        """What is wrong with the authority's file, which the library does not name."""
+    def _file_fault(self) -> OSError | None:
+        """What is wrong with a certificate's file, which the library does not name."""
         try:
             tls_context(self._settings.tls)
         except OSError as error:
@@ -58,3 +55,14 @@ class RedisTransport:
     def close(self) -> None:
         """Close the connections; may be called twice."""
         self._client.close()
+
+
+def _tls_options(tls: Tls) -> dict[str, Any]:
+    """Return the library's options for a connection with TLS; it reads the files at each connection."""
+    options: dict[str, Any] = {
+        "ssl_ca_certs": tls.ca_file,
+        "ssl_certfile": tls.cert_file,
+        "ssl_keyfile": tls.key_file,
+        "ssl_password": "",  # without one OpenSSL asks at the terminal
+    }
+    return options if tls.verify else {**options, "ssl_cert_reqs": None, "ssl_check_hostname": False}

@@ -59,7 +59,7 @@ class VideoWriter:
         if path.suffix.lower() not in MUXERS:
             raise SinkError(f"{path}: a video's name ends in {', '.join(MUXERS)}", "video-suffix")
         self._gst = _gstreamer()
-        self._encoder = self._find_encoder()
+        self._encoder = ENCODERS[find_encoder()]
         self._check_elements()
         self._pipeline: Any = None
         self._input: Any = None
@@ -115,14 +115,6 @@ class VideoWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _find_encoder(self) -> str:
-        for element, description in ENCODERS.items():
-            if self._gst.ElementFactory.find(element):
-                return description
-        raise SinkError(
-            "no H.264 encoder for the video: sudo apt install gstreamer1.0-plugins-ugly", "video-encoder"
-        )
-
     def _check_elements(self) -> None:
         for package, elements in PACKAGES.items():
             for element in elements.split():
@@ -167,6 +159,20 @@ class VideoWriter:
     def _error(self, message: Any) -> SinkError:
         reason = "it did not end in time" if message is None else message.parse_error()[0].message
         return SinkError(f"{self._path}: cannot write the video: {reason}", "video-write")
+
+
+def find_encoder() -> str:
+    """Return the element that encodes videos here.
+
+    Raises:
+        SinkError: there is none, or no GStreamer.
+    """
+    for element in ENCODERS:
+        if _gstreamer().ElementFactory.find(element):
+            return element
+    raise SinkError(
+        "no H.264 encoder for the video: sudo apt install gstreamer1.0-plugins-ugly", "video-encoder"
+    )
 
 
 def _gstreamer() -> Any:

@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from anpr_stream.config.delivery import WebhookTarget
+from anpr_stream.config.tls import tls_context
 from anpr_stream.interfaces import Clock
-from anpr_stream.outputs.tls import tls_context
 from anpr_stream.outputs.transport import DELIVERED, Message, Result, Verdict, away
 
 SIGNATURE = "X-Anpr-Signature"

@@ -8,6 +8,8 @@ from anpr_stream.config.schema import CameraSettings, Settings
 
 LIVE = {"cameras", "outputs", "lists", "privacy"}
 """Settings that are applied while running; those that cameras inherit are seen as changes of the cameras."""
+UNUSED = {"pictures"}
+"""Settings that the daemon has no use for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def plan(old: Settings, new: Settings) -> Plan:
     """Compare two configurations, camera by camera."""
     both = old.cameras.keys() & new.cameras.keys()
     changed = {name for name in both if old.cameras[name] != new.cameras[name]}
-    fixed = set(Settings.model_fields) - LIVE - set(CameraSettings.model_fields)
+    fixed = set(Settings.model_fields) - LIVE - UNUSED - set(CameraSettings.model_fields)
     return Plan(
         stopped=tuple(name for name in old.cameras if name not in both),
         restarted=tuple(name for name in new.cameras if name in changed),

@@ -74,6 +74,17 @@ def choose_decoder(caps: Any, wish: str, threads: int) -> Decoder:
     )
 
 
+def decoder_name(media: str, wish: str) -> str:
+    """Return the decoder that would take a codec (a key of `CODECS`), and why it.
+
+    Raises:
+        SourceError: as `choose_decoder`.
+    """
+    decoder = choose_decoder(Gst.Caps.new_empty_simple(media), wish, 0)
+    decoder.elements[-1].set_state(Gst.State.NULL)
+    return decoder.description
+
+
 def _starts(element: Any) -> bool:
     """Bring a decoder to where it has opened its device, or leave it."""
     if element is None:

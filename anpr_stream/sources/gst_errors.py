@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from datetime import datetime, timezone
 from ssl import SSLContext
 from typing import Any
@@ -19,6 +20,15 @@ log = logging.getLogger(__name__)
 NOT_A_VIDEO = ("source-not-video", "is no video: its content is of no known kind")
 DENIED = ("source-auth", "refuses user and password: are they right?")
 NOT_FOUND = ("source-not-found", "has no such stream (404): is the path in the URL right?")
+STILL = (
+    "source-still",
+    "gives one picture and ends, but a stream is wanted: what is the camera's URL for RTSP or MJPEG?",
+)
+FORBIDDEN = (
+    "source-permission",
+    "may not be opened by this user, as a rule only by the group video: sudo usermod -aG video NAME "
+    "and a new log-in, or SupplementaryGroups=video in a service's unit",
+)
 UNPLAYABLE = (
     "source-damaged",
     "holds no stream that can be played: was the recording cut off before it was closed?",
@@ -107,6 +117,8 @@ class BusReader:
             return None
         if self._address.kind is Kind.USB and error.code == int(Gst.ResourceError.NOT_FOUND):
             return "source-missing", "is not there: is the camera plugged in? (v4l2-ctl --list-devices)"
+        if self._address.kind is Kind.USB and not _may_open(self._address.target):
+            return FORBIDDEN
         return RESOURCE.get(Gst.ResourceError(error.code))
 
     def _is_network(self, error: Any) -> bool:
@@ -128,6 +140,10 @@ class BusReader:
     def _read_status(self, structure: Any) -> None:
         if structure and structure.has_field("http-status-code"):
             self._http_status = structure.get_uint("http-status-code")[1]
+
+
+def _may_open(device: str) -> bool:
+    return os.access(device, os.R_OK | os.W_OK, effective_ids=True)
 
 
 def _unix_s(date: Any) -> float:

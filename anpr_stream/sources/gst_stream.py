@@ -10,10 +10,10 @@ from typing import Any
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.sources.gst_decoders import codec_name
-from anpr_stream.sources.gst_errors import UNPLAYABLE, BusReader
+from anpr_stream.sources.gst_errors import STILL, UNPLAYABLE, BusReader
 from anpr_stream.sources.gst_inputs import open_input
 from anpr_stream.sources.gst_runtime import NO_TIME, SECOND, Gst, GstApp, change_state, make
-from anpr_stream.sources.locate import Address
+from anpr_stream.sources.locate import Address, Kind
 from anpr_stream.sources.session import EndOfStream
 
 START_LIMIT_S = 10.0
@@ -37,6 +37,7 @@ class Stream:
         self._fault: SourceError | None = None
         self._seen: list[str] = []
         self._codec = ""
+        self._samples = 0
         self._is_drained = False
         self._sound_s = 0.0
         self._read_s = time.monotonic()
@@ -77,11 +78,12 @@ class Stream:
         sample = self._sink.try_pull_sample(int(limit_s * SECOND))
         self._bus.drain()
         if sample is not None:
+            self._samples += 1
             return sample
         if self._fault or self._bus.has_error:
             raise self._why()
         if self._sink.is_eos():
-            raise EndOfStream if self._codec else self._no_video()
+            raise self._end() if self._codec else self._no_video()
         if not self._codec and self._is_over():
             raise self._why() if self._bus.has_error or self._seen else self._unplayable()
         return None
@@ -175,6 +177,18 @@ class Stream:
         fault = self._bus.fault()
         is_vague = fault.reason_slug == "source-broken" and not self._seen and not self._address.is_live
         return self._unplayable() if is_vague else fault
+
+    def _end(self) -> Exception:
+        """What the end means: an address may be that of a still picture, which each try would get anew."""
+        is_picture = self._samples == 1 and self._seen[0].startswith("image/")
+        if self._address.kind is not Kind.HTTP or not is_picture or self._is_in_parts():
+            return EndOfStream()
+        return SourceError(f"{self._address.shown} {STILL[1]}", STILL[0])
+
+    def _is_in_parts(self) -> bool:
+        """Whether pictures come one after the other, so that more may follow over the next connection."""
+        factories = [element.get_factory() for element in every_element(self._pipeline)]
+        return any(factory and factory.get_name() == "multipartdemux" for factory in factories)
 
     def _unplayable(self) -> SourceError:
         return SourceError(f"{self._address.shown} {UNPLAYABLE[1]}", UNPLAYABLE[0])

@@ -20,7 +20,7 @@ POLL_S = 0.1
 """How soon a live source notices `close`."""
 HEALTHY_S = 10.0
 """A camera that ran this long starts again with the shortest wait when it is lost."""
-HOPELESS = frozenset({"source-auth", "source-not-found", "source-codec", "source-plugin"})
+HOPELESS = frozenset({"source-auth", "source-not-found", "source-codec", "source-plugin", "source-still"})
 """Reasons that do not go away by themselves: the longest wait at once, so that no account is locked."""
 CLOCK_JUMP_S = 1.0
 """A camera's clock that leaves its pictures' own time by more has jumped."""

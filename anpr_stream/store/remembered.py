@@ -31,4 +31,5 @@ def keep_remembered(database: sqlite3.Connection, cameras: Collection[str]) -> N
 
 def _plate(values: list[Any]) -> Remembered:
     text, box, velocity, *rest = values
+    rest[3:] = [tuple(size) for size in rest[3:] if size]  # notes of earlier versions have none
     return Remembered(text, tuple(box), tuple(velocity), *rest)

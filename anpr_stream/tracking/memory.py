@@ -11,7 +11,7 @@ from anpr_stream.config.tracking import VisitSettings
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.plates.text import alike
 from anpr_stream.tracking.path import Path, distance_heights, scaled
-from anpr_stream.types import Box, Candidate, FusedRead, Moment, Point, Remembered
+from anpr_stream.types import Box, Candidate, Frame, FusedRead, Moment, Point, Remembered
 
 _LIMIT = 500
 """Most visits of each kind remembered; the oldest are forgotten first."""
@@ -112,12 +112,14 @@ class PlaceMemory:
         """Return what is not forgotten yet, oldest first, in a form that outlives this memory."""
         return tuple(past.note() for past in reversed(list(self._valid(now_s))))
 
-    def restore(self, notes: Iterable[Remembered], utc_s: float, now_s: float) -> None:
-        """Take what an earlier memory noted; `utc_s` is what `now_s` is on the wall's clock."""
+    def restore(self, notes: Iterable[Remembered], frame: Frame, now_s: float) -> None:
+        """Take what an earlier memory noted, into the pixels of the first frame, which is of `now_s`."""
         for note in notes:
-            seen_s = now_s - (utc_s - note.seen_utc_s)
+            seen_s = now_s - (frame.utc_s - note.seen_utc_s)
             path = Path(note.box, Moment(seen_s, note.seen_utc_s), seen_s, self._settings)
             path.velocity_px_s = note.velocity_px_s
+            width, height = note.frame_px or (frame.width, frame.height)
+            path.rescale((frame.width / width, frame.height / height))
             self._note(Past(note.text, note.confidence, path, note.is_parked))
 
     def rescale(self, scale: Point) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -98,6 +99,7 @@ class VisitKeeper:
         self._cut_s = float("-inf")
         self._counts: Counter[str] = Counter()
         self._pts_s: float | None = None
+        self._frame_px: tuple[int, int] | None = None
         self._now_s = 0.0
 
     def update(
@@ -120,7 +122,8 @@ class VisitKeeper:
             very crop that was read best.
         """
         if self._pts_s is None:
-            self._memory.restore(self._remembered, frame.utc_s, self._now_s)
+            self._memory.restore(self._remembered, frame, self._now_s)
+        self._frame_px = frame.width, frame.height
         step_s = self._advance(frame.pts_s)
         if scene.break_reason == "cut":
             self._cut_s = self._now_s
@@ -158,7 +161,8 @@ class VisitKeeper:
     def remembered(self) -> tuple[Remembered, ...]:
         """Return what a later keeper must know so as not to tell again what stands or was just here."""
         in_view = (past.note() for visit in self._visits if (past := visit.as_known))
-        return (*self._memory.notes(self._now_s), *in_view)
+        notes = (*self._memory.notes(self._now_s), *in_view)
+        return tuple(replace(note, frame_px=self._frame_px) for note in notes)
 
     def take_counts(self) -> Counter[str]:
         """Return, and set to zero, how often nothing was told, by reason.

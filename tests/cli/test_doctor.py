@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 from anpr_stream.inference.models import shipped_models
+from anpr_stream.outputs.video import find_encoder
 from tests.cli.command import Command
 
 
@@ -10,6 +11,17 @@ def test_the_doctor_names_engine_and_gstreamer(anpr_stream: Command, stubs: Path
     assert answer.exit_code == 0, answer.out
     assert "gstreamer: GStreamer 1." in answer.out
     assert "stub-detector.onnx: onnxruntime fp32 cpu" in answer.out
+
+
+def test_the_doctor_notes_what_only_some_need(anpr_stream: Command, stubs: Path, tmp_path: Path) -> None:
+    config = tmp_path / "a.yaml"
+    config.write_text(f"{stubs.read_text()}\nsource: {{decoder: jpegdec}}\n")
+    answer = anpr_stream("doctor", "-c", config)
+    assert answer.exit_code == 0, answer.out
+    assert "note    H.265 cameras: no decoder for H.265 (jpegdec" in answer.out
+    answer = anpr_stream("doctor", "-c", stubs)
+    assert "ok      H.264 cameras: " in answer.out
+    assert f"ok      annotated video: {find_encoder()}" in answer.out
 
 
 def test_the_doctor_looks_at_a_source(anpr_stream: Command, clip: Path, stubs: Path) -> None:

@@ -24,6 +24,7 @@ from anpr_stream.store.database import open_database
 from anpr_stream.store.ledger import Entry, PlateClass
 from anpr_stream.store.list_file import read_list
 from anpr_stream.store.privacy import keyed_hash
+from tests.certificates import make_certificate
 from tests.cli.command import Command
 from tests.service.fakes import event
 
@@ -438,6 +439,16 @@ def test_install_service_writes_a_unit_for_checked_settings(
     assert anpr_stream(
         "install-service", "-c", config, "--credential", f"GATE={secret}", "--unit", missing
     ).is_one_line_error(73, "run it as root")
+
+
+def test_a_key_may_reach_the_service_as_a_credential(anpr_stream: Command, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    config = tmp_path / "config.yaml"
+    tls = f"tls: {{cert_file: {certificate}, key_file: '${{CREDENTIALS_DIRECTORY}}/anpr.key'}}"
+    config.write_text(f"outputs: [{{type: mqtt, name: plant, host: broker, {tls}}}]")
+    answer = anpr_stream("install-service", "-c", config, "--credential", f"anpr.key={key}", "--print")
+    assert answer.exit_code == 0, answer.err
+    assert f"LoadCredential=anpr.key:{key}" in answer.out
 
 
 def test_serve_refuses_settings_without_cameras(anpr_stream: Command, config: Path) -> None:

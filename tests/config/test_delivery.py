@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from anpr_stream.config.delivery import Http, Output, PlateList, Privacy, Store, Tls, WebhookOutput
+from anpr_stream.config.delivery import Http, Output, PlateList, Privacy, Store, WebhookOutput
 from anpr_stream.config.load import parse_settings
 from anpr_stream.errors import ConfigError
 
@@ -97,15 +95,6 @@ def test_defaults_keep_listed_plates_longest() -> None:
     assert keep.listed_days is not None
     assert keep.unlisted_days is not None
     assert keep.listed_days > keep.unlisted_days
-
-
-@pytest.mark.parametrize("content", [None, "no certificate"])
-def test_an_authority_must_be_there(tmp_path: Path, content: str | None) -> None:
-    path = tmp_path / "ca.pem"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(ValidationError, match=r"ca\.pem holds no certificate"):
-        Tls(ca_file=path)
 
 
 YARD = """

@@ -279,5 +279,7 @@ def test_settings_are_read_without_the_secrets_of_somebody_else() -> None:
     settings = parse_settings(text, "config", {"PASSWORD": "known"}, needs_secrets=False)
     assert reveal(settings.cameras["gate"].source.password) == "known"
     assert reveal(settings.privacy.key) == UNKNOWN_SECRET
+    address = "outputs: [{type: redis, name: r, url: '${ADDRESS}'}]"
+    assert parse_settings(address, "config", {}, needs_secrets=False).outputs
     with pytest.raises(ConfigError, match="colour"):
         parse_settings(f"{text}    colour: red", "config", {}, needs_secrets=False)

@@ -15,11 +15,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from anpr_stream.config.delivery import MqttOutput, Tls
+from anpr_stream.config.delivery import MqttOutput
+from anpr_stream.config.tls import Tls
 from anpr_stream.outputs.mqtt import MqttTransport
 from anpr_stream.outputs.transport import Verdict
 from tests.brokers import Mosquitto, free_port
-from tests.certificates import make_certificate
+from tests.certificates import make_both_certificates, make_certificate
 from tests.outputs.messages import ALL_GOOD, messages, verdicts
 
 
@@ -288,4 +289,16 @@ def test_tls_is_verified(tmp_path: Path) -> None:
             (result,) = transport.send(messages("a"))
             assert (result.verdict, "CERTIFICATE_VERIFY_FAILED" in result.error) == (Verdict.AWAY, True)
         with transport_to(own.port, tls=Tls(ca_file=files[0])) as transport:
+            assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+
+
+def test_a_broker_may_ask_for_a_certificate(tmp_path: Path) -> None:
+    server_files, (certificate, key) = make_both_certificates(tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    with Mosquitto(tls=server_files, clients=certificate) as own:
+        with transport_to(own.port, tls=Tls(ca_file=server_files[0])) as transport:
+            (result,) = transport.send(messages("a"))
+            assert (result.verdict, "certificate" in result.error) == (Verdict.AWAY, True)
+        with transport_to(own.port, tls=Tls(ca_file=server_files[0], cert_file=both)) as transport:
             assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

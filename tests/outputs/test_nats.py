@@ -13,7 +13,7 @@ from anpr_stream.config.delivery import NatsOutput
 from anpr_stream.outputs.nats import NatsTransport
 from anpr_stream.outputs.transport import Message, Verdict
 from tests.brokers import Nats, free_port
-from tests.certificates import make_certificate
+from tests.certificates import make_both_certificates, make_certificate
 from tests.outputs.messages import ALL_GOOD, messages, verdicts
 
 
@@ -118,3 +118,15 @@ def test_an_authority_whose_file_is_gone_is_named(tmp_path: Path) -> None:
         assert (result.verdict, result.error) == (Verdict.AWAY, why)
         away.rename(files[0])
         assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+
+
+def test_a_server_may_ask_for_a_certificate(tmp_path: Path) -> None:
+    server_files, (certificate, key) = make_both_certificates(tmp_path)
+    tls = {"ca_file": server_files[0]}
+    with Nats(tls=server_files, clients=certificate) as own:
+        servers = [f"tls://127.0.0.1:{own.port}"]
+        with transport_to(0, servers=servers, tls=tls) as transport:
+            assert verdicts(transport.send(messages("a"))) == [Verdict.AWAY]
+        tls |= {"cert_file": certificate, "key_file": key}
+        with transport_to(0, servers=servers, tls=tls) as transport:
+            assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

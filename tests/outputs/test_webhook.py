@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from anpr_stream.config.delivery import Tls, WebhookTarget
+from anpr_stream.config.delivery import WebhookTarget
+from anpr_stream.config.tls import Tls
 from anpr_stream.outputs.transport import Verdict
 from anpr_stream.outputs.webhook import SIGNATURE, WebhookTransport
 from tests.brokers import free_port
-from tests.certificates import make_certificate
+from tests.certificates import make_both_certificates, make_certificate
 from tests.outputs.messages import ALL_GOOD, messages, verdicts
 from tests.service.fakes import FakeClock
 
@@ -53,11 +54,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(tls: tuple[Path, Path] | None = None) -> Iterator[Receiver]:
+def serving(tls: tuple[Path, Path] | None = None, clients: Path | None = None) -> Iterator[Receiver]:
     with Receiver() as server:
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            if clients is not None:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(clients)
             server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -222,4 +226,24 @@ def test_a_renewed_certificate_is_taken(tmp_path: Path) -> None:
         authority.unlink()
         assert f"ca_file {authority} cannot be used" in transport.send(messages("a"))[0].error
         shutil.copy(renewed / "cert.pem", authority)
+        assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+
+
+def test_a_receiver_may_ask_for_a_certificate_and_gets_a_renewed_one(tmp_path: Path) -> None:
+    server_files, (certificate, key) = make_both_certificates(tmp_path)
+    trusted = shutil.copy(certificate, tmp_path / "trusted.pem")
+    away = [path.rename(f"{path}.away") for path in (certificate, key)]
+    make_certificate(certificate.parent, "another.example")
+    tls = Tls(ca_file=server_files[0], cert_file=certificate, key_file=key)
+    with (
+        serving(server_files, trusted) as server,
+        transport_to(server.server_port, "https", tls=tls) as transport,
+    ):
+        assert transport.send(messages("a"))[0].verdict is Verdict.AWAY
+        key.unlink()
+        assert transport.send(messages("a"))[0].error == (
+            f"key_file {key} cannot be used: No such file or directory"
+        )
+        for path, wanted in zip(away, (certificate, key), strict=True):
+            path.rename(wanted)
         assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

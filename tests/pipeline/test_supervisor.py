@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Thread
 from threading import Event as Flag
 
 import cv2
@@ -54,6 +54,37 @@ def test_recordings_side_by_side_give_what_each_gives_alone(
     assert {event.camera for event in together} == {"a", "b", "c"}
     assert alone[-1].plate is not None
     assert alone[-1].plate.text == TEXT
+
+
+def test_receivers_that_hold_a_recording_up_on_a_busy_machine_change_none_of_its_events(
+    settings: Settings, networks: Networks, clip: Path
+) -> None:
+    alone, _ = watch(settings, networks, a=clip)
+    sent: list[str] = []
+    is_other_over, is_over = Flag(), Flag()
+
+    def slow(event: Event) -> None:
+        if event.camera == "a":
+            assert is_other_over.wait(60)
+            sent.append(event_to_json(event))
+        elif event.kind is EventKind.FINAL:
+            is_other_over.set()
+
+    def keep_busy() -> None:
+        while not is_over.is_set():
+            sum(range(1000))
+
+    busy = Thread(target=keep_busy)
+    busy.start()
+    try:
+        with Pipeline(settings, networks, slow) as pipeline:
+            for name in ("a", "b"):
+                pipeline.start(name, Camera(url=str(clip)))
+            assert pipeline.wait(110)
+    finally:
+        is_over.set()
+        busy.join()
+    assert sent == [event_to_json(event) for event in alone]
 
 
 class SideBySide:

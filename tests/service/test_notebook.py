@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,13 @@ from anpr_stream.service.notebook import PlateNotebook
 from anpr_stream.service.writer import Writer
 from anpr_stream.store.database import NAME, open_database, read_database
 from anpr_stream.store.remembered import read_remembered
-from anpr_stream.types import Detection, Event, Remembered
+from anpr_stream.tracking.path import scaled
+from anpr_stream.types import Detection, Event, PixelFormat, Planes, Remembered
 from tests.pipeline.fakes import InstantDesk, plate_at, road_frame
 
 PARKED_AFTER_S = 2.0
 TEXT = "AB12CDE"
-NOTE = Remembered("XY9", (1.0, 2.0, 3.0, 4.0), (0.5, 0.0), 1_700_000_000.0, True)
+NOTE = Remembered("XY9", (1.0, 2.0, 3.0, 4.0), (0.5, 0.0), 1_700_000_000.0, True, 0.9, (640, 360))
 SETTINGS = CameraSettings(
     tracking=TrackingSettings(visits=VisitSettings(parked_after_s=PARKED_AFTER_S, revisit_s=10))
 )
@@ -35,6 +37,7 @@ def watch(
     plates: list[Detection],
     text: str = TEXT,
     is_cut_off: bool = False,
+    change: Callable[[Look], Look] = lambda look: look,
 ) -> list[Event]:
     """One life of a camera's flow that sees a plate at 15 frames a second; a crash leaves out its end."""
     follower = Follower("gate", SETTINGS, InstantDesk(text), notebook=notebook)
@@ -42,7 +45,7 @@ def watch(
     for index, plate in enumerate(plates):
         frame = road_frame(index)
         later = replace(frame, utc_s=frame.utc_s + from_s)
-        events += follower.follow(Look(later, [plate]))
+        events += follower.follow(change(Look(later, [plate])))
     return events if is_cut_off else events + follower.end()
 
 
@@ -72,6 +75,34 @@ def test_a_car_that_stood_there_before_a_restart_is_no_new_visit(tmp_path: Path)
         assert watch(after, 3600, STANDS) == []
     with Run(tmp_path) as long_after:
         assert watch(long_after, 7200, STANDS) == []
+
+
+def resized(look: Look) -> Look:
+    """The same scene from a camera whose picture is twice as wide and three times as high."""
+    planes = Planes(PixelFormat.GRAY8, (look.frame.planes.arrays[0].repeat(3, 0).repeat(2, 1),))
+    frame = replace(look.frame, width=1280, height=1080, planes=planes)
+    return Look(frame, [replace(plate, box=scaled(plate.box, (2.0, 3.0))) for plate in look.detections or ()])
+
+
+def test_a_car_that_stood_there_is_known_by_a_camera_with_another_resolution(tmp_path: Path) -> None:
+    with Run(tmp_path) as before:
+        watch(before, 0, STANDS)
+    with Run(tmp_path) as after:
+        assert watch(after, 3600, STANDS, change=resized) == []
+        assert watch(after, 3700, ELSEWHERE, change=resized) != []
+    with Run(tmp_path) as back:
+        assert watch(back, 7200, STANDS) == []
+
+
+def test_a_note_of_a_version_that_knew_no_sizes_counts_as_it_is(tmp_path: Path) -> None:
+    with Run(tmp_path) as before:
+        watch(before, 0, STANDS)
+    with closing(open_database(tmp_path)) as database, database:
+        database.execute("UPDATE remembered SET plates = json_remove(plates, '$[0][6]')")
+    with closing(read_database(tmp_path)) as database:
+        assert read_remembered(database)["gate"][0].frame_px is None
+    with Run(tmp_path) as after:
+        assert watch(after, 3600, STANDS) == []
 
 
 def test_another_car_or_place_or_a_time_too_long_is_a_new_visit(tmp_path: Path) -> None:

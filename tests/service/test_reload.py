@@ -58,6 +58,7 @@ def test_a_setting_that_cameras_inherit_changes_those_that_do_not_override_it() 
             True,
             (),
         ),
+        ("lists: [{name: staff}]\npictures: {margins: []}", False, ()),
         ("lists: [{name: staff}]\nservice: {http: {port: 1234}}", False, ("service",)),
         ("lists: [{name: staff}]\nstore: {snapshots: false}\nbatch: {frames: 2}", False, ("batch", "store")),
     ],

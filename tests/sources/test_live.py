@@ -25,6 +25,7 @@ from tests.media import HEIGHT, WIDTH, can_encode, number_in, picture
 from tests.rtsp_camera import FPS, Camera
 
 pytestmark = pytest.mark.timeout(180)
+NOBODY = 65534
 QUICK = {"retry_min_s": 0.05, "retry_max_s": 0.3, "stall_min_s": 2.0, "connect_limit_s": 20.0}
 
 
@@ -186,6 +187,21 @@ def test_a_host_that_is_none_and_a_usb_camera_that_is_not_there() -> None:
         probe("usb:77", settings())
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/console"), reason="no device to be refused")
+def test_a_usb_camera_that_may_not_be_opened_says_who_may() -> None:
+    probe("test:", settings())  # GStreamer is loaded with all rights
+    user = os.geteuid()
+    os.seteuid(user or NOBODY)
+    try:
+        with pytest.raises(
+            SourceError, match=r"not be opened by this user.* group video.* Supplement"
+        ) as caught:
+            probe("/dev/console", settings())
+    finally:
+        os.seteuid(user)
+    assert caught.value.reason_slug == "source-permission"
+
+
 def test_a_camera_that_dies_twice_comes_back_twice() -> None:
     running = Camera()
     source = open_source(running.url(), settings(), "cam")
@@ -279,6 +295,12 @@ class MjpegCamera(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/unchanged"):
             return self.send_error(304)
+        if self.path == "/snapshot":
+            self.send_response(200)
+            self.send_header("Content-Type", "image/jpeg")
+            self.end_headers()
+            self.wfile.write(cv2.imencode(".jpg", picture(1))[1].tobytes())
+            return None
         if self.path == "/login":
             self.send_response(200)
             self.end_headers()
@@ -329,6 +351,21 @@ def test_http_cameras_send_jpegs(mjpeg: str) -> None:
 
 def test_pictures_that_are_called_jpg_are_jpegs(mjpeg: str) -> None:
     assert probe(f"http://anna:geheim@{mjpeg}/misnamed", settings()).codec == "MJPEG"
+
+
+def test_the_address_of_a_still_picture_is_told() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), MjpegCamera) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/snapshot"
+        source = open_source(url, settings(), "cam")
+        thread = threading.Thread(target=lambda: list(source.frames()))
+        thread.start()
+        while source.status().reconnects < 1:
+            thread.join(0.02)
+        assert "/snapshot gives one picture and ends, but a stream is wanted" in source.status().reason
+        source.close()
+        thread.join(10)
+        server.shutdown()
 
 
 def test_a_page_is_told_at_once(mjpeg: str) -> None:

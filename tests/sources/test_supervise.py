@@ -170,6 +170,22 @@ def test_a_jump_of_the_cameras_clock_counts_when_it_has_lasted() -> None:
     assert times_s == pytest.approx([number / 10 + 30.0 * (number >= 200) for number in range(220)])
 
 
+@pytest.mark.parametrize("jump_s", [-3600.0, 3600.0])
+def test_a_camera_that_takes_itself_into_another_time_zone_is_not_believed(jump_s: float) -> None:
+    began_s = FakeClock().utc_s()
+    script: list[Picture | float | Exception] = []
+    for number in range(220):
+        camera_s = began_s + number / 10 - 0.05 + jump_s * (number >= 20)
+        script += (
+            [0.1, shot(number, camera_utc_s=camera_s)] if number else [shot(number, camera_utc_s=camera_s)]
+        )
+    source, _, _ = source_of(script)
+    times_s = [frame.utc_s - began_s for frame in islice(source.frames(), 220)]
+    assert times_s == sorted(times_s)
+    assert times_s == pytest.approx([number / 10 for number in range(220)], abs=0.1)
+    assert "clock is off by" in source.status().reason
+
+
 def test_a_clock_that_is_wrong_is_told_again_after_a_reconnect() -> None:
     settings = SourceSettings(retry_min_s=0.001, retry_max_s=0.001)
     wrong = shot(0, camera_utc_s=1.0)

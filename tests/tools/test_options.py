@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.command_line import check_names_wrong_option
-from tools.options import one_of, plot, positive, several, share, size, whole
+from tools.options import ToolParser, one_of, plot, positive, several, share, size, whole
 
 RENDER = "--count 1 --seed 1 --out out"
 CLIP = "tools.render_clip --out clip.mp4"
@@ -113,3 +113,27 @@ def test_more_than_all_pictures_for_val_and_test_is_refused(tmp_path, capsys):
     words = ["csv", "a.csv", "jsonl", str(tmp_path / "b.jsonl"), "--val", "0.6", "--test", "0.5"]
     assert import_module("tools.convert_labels").main(words) == 2
     assert "--val and --test" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("--seed", {"default": 0}, "the same number gives the same result (default: 0)"),
+        ("--seed", {"required": True}, "the same number gives the same result"),
+        ("--loads", {"nargs": "+", "default": [0.5, 1.0]}, "default: 0.5 1.0"),
+        (
+            "--size",
+            {"type": size, "default": (1280, 720), "help": "in pixels"},
+            "in pixels (default: 1280x720)",
+        ),
+        ("--split", {"help": "default: val"}, "default: val"),
+        ("--only", {"action": "append", "default": [], "help": "10 %% of them"}, "10 % of them"),
+        ("--calm", {"action": "store_true", "help": "let nothing fail"}, "let nothing fail"),
+    ],
+)
+def test_help_tells_meaning_and_default(name, options, says):
+    parser = ToolParser("tool", "What it does.")
+    parser.add_argument(name, **options)
+    for _ in range(2):
+        told = " ".join(parser.format_help().split("exit", 1)[1].split())
+        assert told.endswith(says)

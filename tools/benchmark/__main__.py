@@ -29,7 +29,7 @@ from tools.benchmark.live import live_cost
 from tools.benchmark.machine import Rate, matrix_rate
 from tools.benchmark.networks import NetworkTiming, default_timing, network_timings
 from tools.benchmark.stages import ClipCost, clip_cost
-from tools.options import one_of, positive, real, several, whole
+from tools.options import ToolParser, one_of, positive, real, several, whole
 
 PARTS = ("machine", "networks", "yardstick", "clip", "live")
 WIDE = (1920, 1080)
@@ -39,7 +39,7 @@ RATES_HZ = {"default": None, "every frame": 1000.0}
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="tools.benchmark", description=__doc__)
+    made = ToolParser("tools.benchmark", __doc__)
     made.add_argument(
         "--parts",
         type=several(one_of(PARTS)),

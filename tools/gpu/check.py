@@ -25,7 +25,7 @@ from tools.gpu.engines import PRECISIONS, Job, Opened, close_all, open_network, 
 from tools.gpu.peak import SIDE, Peak, gpu_ms, measure_peak
 from tools.gpu.report import Report
 from tools.gpu.surroundings import Surroundings, look_around
-from tools.options import positive
+from tools.options import ToolParser, positive
 
 NETWORKS = ("detector-cpu", "reader-cpu")
 GRU_BATCHES = (1, 16, 64)
@@ -236,7 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tools.gpu_check", description=__doc__)
+    parser = ToolParser("python -m tools.gpu_check", __doc__)
     parser.add_argument("--clip", type=Path, help="a recording for the streams from files")
     parser.add_argument("--seconds", type=positive, default=0.5, help="time of one measurement")
     parser.add_argument("--minutes", type=positive, default=7.0, help="after so many no further part begins")

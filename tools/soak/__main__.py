@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.options import positive, whole
+from tools.options import ToolParser, positive, whole
 from tools.refusal import exit_code
 from tools.soak.books import MqttListener, commands, counters, received, stored
 from tools.soak.faults import Fault, faults
@@ -230,7 +230,7 @@ def _range(values: list[float]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the soak; 0, 1 if something was lost, 2 after one line on what is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
+    parser = ToolParser("python -m tools.soak", __doc__)
     parser.add_argument("--cameras", type=whole(1), default=24)
     parser.add_argument("--minutes", type=positive, default=30.0)
     parser.add_argument("--seed", type=whole(), default=1)
