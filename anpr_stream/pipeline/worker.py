@@ -119,8 +119,18 @@ class Worker(Generic[Item, Result]):
         self.close()
 
     def _serve(self) -> None:
-        while jobs := self._next_batch():
+        while self._serve_batch():
+            pass
+
+    def _serve_batch(self) -> bool:
+        """Wait for a batch and run it; False when there will be none.
+
+        By itself so that a thread that waits holds no frame: one keeps all buffers of its decoder alive.
+        """
+        jobs = self._next_batch()
+        if jobs:
             _answer(jobs, self._timed_run)
+        return bool(jobs)
 
     def _next_batch(self) -> list[Job[Item, Result]]:
         with self._changed:

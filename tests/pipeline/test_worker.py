@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Barrier, Event, Semaphore
@@ -107,6 +108,16 @@ def test_threads_work_side_by_side() -> None:
     with Worker("test", meet, FairFrames[int, int](1), deadline_s=0, threads=2) as worker:
         futures = [worker.submit(Job("a", [n], is_alone=True)) for n in range(4)]
         assert [future.result(60) for future in futures] == [[0], [1], [2], [3]]
+
+
+def test_a_thread_that_waits_holds_nothing_of_its_last_job() -> None:
+    gone = Event()
+    with Worker("test", list[set[int]], FairFrames[set[int], set[int]](1), deadline_s=0) as worker:
+        frame = {7}
+        weakref.finalize(frame, gone.set)
+        worker.submit(Job("a", [frame])).result(30)
+        del frame
+        assert gone.wait(30)
 
 
 def test_a_thread_that_waits_for_more_gives_way_to_the_one_that_takes_the_job() -> None:
