@@ -1,4 +1,4 @@
-"""TLS towards receivers: how they are checked, and with which certificate this machine shows who it is."""
+"""TLS of a client: how the other side is checked, and with which certificate this machine shows who it is."""
 
 from __future__ import annotations
 
@@ -44,12 +44,22 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
         OSError: a file cannot be read (any more) or holds no certificate, or the key is another's.
     """
     try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
+        context = trusting(tls.ca_file, is_verified=tls.verify)
     except OSError as error:
         raise OSError(f"ca_file {tls.ca_file} cannot be used: {reason_of(error)}") from error
     if tls.cert_file is not None:
         _load_own(context, tls.cert_file, tls.key_file)
-    if not tls.verify:
+    return context
+
+
+def trusting(ca_file: Path | None, *, is_verified: bool) -> ssl.SSLContext:
+    """Return the context of a client that trusts an authority, None: the system's, or anybody.
+
+    Raises:
+        OSError: the file cannot be read or holds no certificate.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    if not is_verified:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -10,10 +10,11 @@ from typing import Any
 
 from anpr_stream.config.address import hide_password
 from anpr_stream.config.source import SourceSettings
+from anpr_stream.config.tls import trusting
 from anpr_stream.errors import SourceError
 from anpr_stream.sources.gst_runtime import Gst
 from anpr_stream.sources.locate import Address, Kind
-from anpr_stream.sources.reach import REACHED, tls_context, why_unreachable
+from anpr_stream.sources.reach import REACHED, why_unreachable
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ class BusReader:
     def _tls(self) -> SSLContext | None:
         if not self._address.target.startswith(("rtsps:", "https:")):
             return None
-        return tls_context(self._settings.tls_ca, is_verified=self._settings.tls_verify)
+        return trusting(self._settings.tls_ca, is_verified=self._settings.tls_verify)
 
     def _read_tags(self, tags: Any) -> None:
         found, date = tags.get_date_time(Gst.TAG_DATE_TIME)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from pathlib import Path
 
 from anpr_stream.sources.offthread import within
 
@@ -25,15 +24,6 @@ UNTRUSTED = (
     "or tls_verify to false to take any"
 )
 NO_TLS = "cannot be spoken to by TLS ({}): are scheme and port right?"
-
-
-def tls_context(ca_file: Path | None, *, is_verified: bool) -> ssl.SSLContext:
-    """Return TLS as a source's settings want it, to try a camera by hand."""
-    context = ssl.create_default_context(cafile=ca_file)
-    if not is_verified:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def why_unreachable(host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[str, str]:
