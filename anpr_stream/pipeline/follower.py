@@ -98,7 +98,6 @@ class Follower:
         )
         self._final_after_s = rules.visits.final_after_s
         self._last: Frame | None = None
-        self._size: tuple[int, int] | None = None
         self._tracks: list[Track] = []
 
     def follow(self, look: Look) -> list[Event]:
@@ -148,8 +147,8 @@ class Follower:
 
     def _is_resized(self, frame: Frame) -> bool:
         """Tell whether a picture has another size than the last one; places then go by its pixels."""
-        before, self._size = self._size, (frame.width, frame.height)
-        if before is None or before == self._size:
+        before = self._visits.frame_px
+        if before is None or before == (frame.width, frame.height):
             return False
         self._visits.rescale((frame.width / before[0], frame.height / before[1]))
         return True

@@ -99,7 +99,8 @@ class VisitKeeper:
         self._cut_s = float("-inf")
         self._counts: Counter[str] = Counter()
         self._pts_s: float | None = None
-        self._frame_px: tuple[int, int] | None = None
+        self.frame_px: tuple[int, int] | None = None
+        """Width and height of the last picture."""
         self._now_s = 0.0
 
     def update(
@@ -123,7 +124,7 @@ class VisitKeeper:
         """
         if self._pts_s is None:
             self._memory.restore(self._remembered, frame, self._now_s)
-        self._frame_px = frame.width, frame.height
+        self.frame_px = frame.width, frame.height
         step_s = self._advance(frame.pts_s)
         if scene.break_reason == "cut":
             self._cut_s = self._now_s
@@ -162,7 +163,7 @@ class VisitKeeper:
         """Return what a later keeper must know so as not to tell again what stands or was just here."""
         in_view = (past.note() for visit in self._visits if (past := visit.as_known))
         notes = (*self._memory.notes(self._now_s), *in_view)
-        return tuple(replace(note, frame_px=self._frame_px) for note in notes)
+        return tuple(replace(note, frame_px=self.frame_px) for note in notes)
 
     def take_counts(self) -> Counter[str]:
         """Return, and set to zero, how often nothing was told, by reason.
