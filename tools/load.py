@@ -10,11 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +22,13 @@ from anpr_stream.config.models import DetectorSettings
 from anpr_stream.config.schema import Settings
 from anpr_stream.interfaces import Backend
 from anpr_stream.perception.detector import YoloDetector
-from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.supervisor import Pipeline
 from anpr_stream.types import Detection, Event, EventKind, Frame
 from anpr_stream.vision.contract import DetectorContract
 from tests.mjpeg import MjpegServer
 from tests.stubs import scene, write_networks
+from tools.ages import FrameAges
 from tools.options import ToolParser, positive, real, whole
 from tools.refusal import exit_code
 
@@ -56,34 +54,24 @@ class CostlyDetector(YoloDetector):
         return plates
 
 
-@dataclass
-class Ages:
+class Ages(FrameAges):
     """Collects how old frames and events are when their flow is through."""
 
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self.frames: list[float] = []
+    def __init__(self) -> None:
+        super().__init__()
         self.events: list[float] = []
-        self.looks: Counter[str] = Counter()
-
-    def frame(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
-        """Note a frame (a `FrameObserver`)."""
-        with self._lock:
-            self.frames.append(time.time() - frame.utc_s)
-            self.looks[frame.camera] += 1
 
     def event(self, event: Event) -> None:
         """Note the age of the plate's last detection; a `final` comes late on purpose and does not count."""
         if event.kind is not EventKind.FINAL:
-            with self._lock:
+            with self.lock:
                 self.events.append(time.time() - event.last_seen.utc_s)
 
     def clear(self) -> None:
         """Forget what was noted while all starts."""
-        with self._lock:
-            self.frames.clear()
+        super().clear()
+        with self.lock:
             self.events.clear()
-            self.looks.clear()
 
 
 def measure(load: float, cameras: int, fps: float, seconds: float, folder: Path) -> str:

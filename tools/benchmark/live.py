@@ -17,6 +17,7 @@ from anpr_stream.pipeline.follower import Mark
 from anpr_stream.pipeline.networks import Networks
 from anpr_stream.pipeline.supervisor import Pipeline
 from anpr_stream.types import Frame
+from tools.ages import FrameAges
 from tools.benchmark.camera import served
 
 FIRST_FRAME_S = 20.0
@@ -47,19 +48,18 @@ class LiveCost:
         return gone / max(1, self.frames + gone)
 
 
-class _Ages:
-    """How old frames are when their flow is through (a `FrameObserver`)."""
+class _Ages(FrameAges):
+    """Also knows when all of some cameras have begun."""
 
     def __init__(self, cameras: int) -> None:
-        self._began: dict[str, None] = {}
+        super().__init__()
         self._cameras = cameras
         self.all_began = threading.Event()
-        self.seconds: list[float] = []
 
-    def __call__(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
-        self.seconds.append(time.time() - frame.utc_s)
-        self._began[frame.camera] = None
-        if len(self._began) == self._cameras:
+    def frame(self, frame: Frame, marks: Callable[[Frame], list[Mark]]) -> None:
+        """Note a frame."""
+        super().frame(frame, marks)
+        if len(self.looks) == self._cameras:
             self.all_began.set()
 
 
@@ -82,15 +82,15 @@ def live_cost(
     with served(clip) as url, Pipeline(settings, networks, lambda _event: None) as pipeline:
         camera = Camera(url=url, flow=settings.flow, tracking=settings.tracking)
         for number in range(cameras):
-            pipeline.start(f"live-{number}", camera, ages)
+            pipeline.start(f"live-{number}", camera, ages.frame)
         if not ages.all_began.wait(FIRST_FRAME_S):
             raise SourceError(f"{url}: no frame in {FIRST_FRAME_S:.0f} s", "no-frame")
         time.sleep(SETTLING_S)
-        ages.seconds.clear()
+        ages.clear()
         before, cpu_s, began_s = _dropped(pipeline), time.process_time(), time.monotonic()
         time.sleep(max(1.0, seconds - SETTLING_S - ENDING_S))
         after, cpu_s, took_s = _dropped(pipeline), time.process_time() - cpu_s, time.monotonic() - began_s
-        through = list(ages.seconds)
+        through = list(ages.frames)
     p50, p95 = np.quantile(through or [0.0], (0.5, 0.95)).tolist()
     return LiveCost(cameras, took_s, len(through), dict(after - before), cpu_s / took_s, p50, p95)
 
