@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Annotated
 
@@ -110,15 +111,16 @@ def _codecs(source: SourceSettings) -> Iterator[Finding]:
     """What only some cameras and `--annotate` need."""
     from anpr_stream.sources.gst_decoders import CODECS, decoder_name
 
-    for media in ("video/x-h264", "video/x-h265"):
+    finds: dict[str, Callable[[], str]] = {
+        f"{CODECS[media]} cameras": partial(decoder_name, media, source.decoder)
+        for media in ("video/x-h264", "video/x-h265")
+    }
+    finds["annotated video"] = find_encoder
+    for what, find in finds.items():
         try:
-            yield Finding(f"{CODECS[media]} cameras", decoder_name(media, source.decoder))
+            yield Finding(what, find())
         except AnprError as error:
-            yield Finding(f"{CODECS[media]} cameras", error.message, is_right=False, is_needed=False)
-    try:
-        yield Finding("annotated video", find_encoder())
-    except AnprError as error:
-        yield Finding("annotated video", error.message, is_right=False, is_needed=False)
+            yield Finding(what, error.message, is_right=False, is_needed=False)
 
 
 def _cache() -> Finding:

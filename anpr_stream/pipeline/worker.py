@@ -86,8 +86,7 @@ class Worker(Generic[Item, Result]):
         self._deadline_s = deadline_s
         self._changed = Condition()
         self._is_closed = False
-        names = [f"anpr-{name}-{number}" for number in range(threads)] if threads > 1 else [f"anpr-{name}"]
-        self._threads = [Thread(target=self._serve, name=name, daemon=True) for name in names]
+        self._threads = [Thread(target=self._serve, name=f"anpr-{name}", daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 

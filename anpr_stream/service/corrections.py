@@ -86,7 +86,12 @@ class CorrectionPages:
 
 
 def _answer(correction: Correction | None) -> Response:
-    return JSONResponse(None if correction is None else {"text": correction.text})
+    return JSONResponse(as_json(correction))
+
+
+def as_json(correction: Correction | None) -> dict[str, str | None] | None:
+    """Return what callers are told of a correction."""
+    return None if correction is None else {"text": correction.text}
 
 
 async def _wanted(request: Request) -> Correction:

@@ -30,7 +30,7 @@ from anpr_stream.errors import StoreError
 from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import REGISTRY
 from anpr_stream.plates.matching import Confusions
-from anpr_stream.service.corrections import Change, CorrectionPages
+from anpr_stream.service.corrections import Change, CorrectionPages, as_json
 from anpr_stream.service.queries import parse_query
 from anpr_stream.store import history
 from anpr_stream.store.database import read_database
@@ -207,7 +207,7 @@ class _Pages:
         visits = self.read(lambda db: list(history.search(db, query, self._site.confusions)))
         rows = [
             f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)},'
-            f'"correction":{json.dumps(visit.correction and {"text": visit.correction.text})}}}'
+            f'"correction":{json.dumps(as_json(visit.correction))}}}'
             for visit in visits
         ]
         return Response(f"[{','.join(rows)}]", media_type="application/json")
