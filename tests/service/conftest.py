@@ -9,12 +9,20 @@ import pytest
 
 from anpr_stream.service.writer import Writer
 from anpr_stream.store.database import open_database
+from tests.service.house import House
 
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[Writer]:
     with Writer(open_database(tmp_path)) as found:
         yield found
+
+
+@pytest.fixture
+def house(tmp_path: Path, writer: Writer) -> Iterator[House]:
+    found = House(tmp_path, writer)
+    yield found
+    found.recorder.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,10 @@ import pytest
 from anpr_stream.config.delivery import Http
 from anpr_stream.service.http import News, web_application
 from anpr_stream.service.web_server import WebServer
-from anpr_stream.service.writer import Writer
 from anpr_stream.types import ListHit, Moment
 from tests.brokers import free_port
 from tests.service.fakes import event
-from tests.service.test_http import House
+from tests.service.house import House
 from tests.store.pictures import PLATE, event_with_picture
 
 DRIVER = shutil.which("chromedriver")
@@ -115,13 +113,6 @@ class Page:
         """Return what the console holds but answers that were refused or broken off."""
         entries = self.driver.get_log("browser")
         return [entry["message"] for entry in entries if entry["source"] != "network"]
-
-
-@pytest.fixture
-def house(tmp_path: Path, writer: Writer) -> Iterator[House]:
-    found = House(tmp_path, writer)
-    yield found
-    found.recorder.close()
 
 
 @contextmanager

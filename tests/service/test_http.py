@@ -17,64 +17,17 @@ from anpr_stream.config.delivery import Http
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import AddressError
 from anpr_stream.metrics import REGISTRY
-from anpr_stream.plates.matching import Confusions
 from anpr_stream.service import corrections, web_server
-from anpr_stream.service.http import PAGE, News, Site, web_application
-from anpr_stream.service.recorder import Recorder, Rules
+from anpr_stream.service.http import PAGE, web_application
 from anpr_stream.service.web_server import WebServer
-from anpr_stream.service.writer import Writer
 from anpr_stream.store.database import open_database
 from anpr_stream.store.privacy import keyed_hash
-from anpr_stream.store.snapshots import SnapshotFolder
-from tests.service.fakes import FakeClock, event
+from tests.service.fakes import event
+from tests.service.house import KEY, House
 from tests.store.pictures import event_with_picture
 
 TOKEN = "0123456789abcdef0123"
-KEY = b"0123456789abcdef"
 PAGE_FOLDER = Path(web_server.__file__).parent / "page"
-
-
-class House:
-    """A store with some events, and a site over it."""
-
-    def __init__(self, folder: Path, writer: Writer) -> None:
-        self.news = News()
-        self.snapshots = SnapshotFolder(folder / "snapshots", 80)
-        self.recorder = Recorder(writer, self.snapshots, Rules(), FakeClock(), lambda entry: self.news.tell())
-        self._writer = writer
-        self.site = Site(
-            folder=folder,
-            snapshots=self.snapshots,
-            status=lambda: {"summary": "fine"},
-            faults=lambda: self.faults,
-            is_ready=lambda: self.is_ready,
-            news=self.news,
-            hashed=lambda: lambda text: keyed_hash(KEY, text),
-            confusions=Confusions(),
-            change=writer.submit,
-            is_plain=lambda: self.is_plain,
-            clock=FakeClock(),
-            token=None,
-        )
-        self.faults: list[str] = []
-        self.is_ready = self.is_plain = True
-        self.record(event_with_picture(), event("v2", text="XY999", camera="yard", lists=()))
-
-    def record(self, *events: Any) -> None:
-        """Return when the events are accepted."""
-        accepted = threading.Semaphore(0)
-        self.recorder._on_accepted = lambda entry: (self.news.tell(), accepted.release())  # type: ignore[assignment,func-returns-value]
-        for one in events:
-            self.recorder.write(one)
-        for _ in events:
-            assert accepted.acquire(timeout=60)
-
-
-@pytest.fixture
-def house(tmp_path: Path, writer: Writer) -> Iterator[House]:
-    found = House(tmp_path, writer)
-    yield found
-    found.recorder.close()
 
 
 @contextmanager

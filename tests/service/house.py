@@ -1,0 +1,54 @@
+"""A store with events and pictures, and what the web server shows of it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from anpr_stream.plates.matching import Confusions
+from anpr_stream.service.http import News, Site
+from anpr_stream.service.recorder import Recorder, Rules
+from anpr_stream.service.writer import Writer
+from anpr_stream.store.privacy import keyed_hash
+from anpr_stream.store.snapshots import SnapshotFolder
+from tests.service.fakes import FakeClock, event
+from tests.store.pictures import event_with_picture
+
+KEY = b"0123456789abcdef"
+
+
+class House:
+    """A store with some events, and a site over it."""
+
+    def __init__(self, folder: Path, writer: Writer) -> None:
+        self.news = News()
+        self.snapshots = SnapshotFolder(folder / "snapshots", 80)
+        self.recorder = Recorder(writer, self.snapshots, Rules(), FakeClock(), lambda entry: self.news.tell())
+        self._writer = writer
+        self.site = Site(
+            folder=folder,
+            snapshots=self.snapshots,
+            status=lambda: {"summary": "fine"},
+            faults=lambda: self.faults,
+            is_ready=lambda: self.is_ready,
+            news=self.news,
+            hashed=lambda: lambda text: keyed_hash(KEY, text),
+            confusions=Confusions(),
+            change=writer.submit,
+            is_plain=lambda: self.is_plain,
+            clock=FakeClock(),
+            token=None,
+        )
+        self.faults: list[str] = []
+        self.is_ready = self.is_plain = True
+        self.record(event_with_picture(), event("v2", text="XY999", camera="yard", lists=()))
+
+    def record(self, *events: Any) -> None:
+        """Return when the events are accepted."""
+        accepted = threading.Semaphore(0)
+        self.recorder._on_accepted = lambda entry: (self.news.tell(), accepted.release())  # type: ignore[assignment,func-returns-value]
+        for one in events:
+            self.recorder.write(one)
+        for _ in events:
+            assert accepted.acquire(timeout=60)
