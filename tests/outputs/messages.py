@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from anpr_stream.outputs.schema import event_to_json
-from anpr_stream.outputs.transport import Message, Verdict
+from anpr_stream.outputs.transport import Message, Transport, Verdict
 from tests.outputs.events import make_event
 
 
@@ -20,3 +21,13 @@ def verdicts(results: object) -> list[Verdict]:
 
 
 ALL_GOOD = [Verdict.DELIVERED] * 2
+
+
+def check_names_authority_that_is_gone(transport: Transport, ca_file: Path) -> None:
+    """Check that events wait while an authority's file is gone, and that the line names it."""
+    away = ca_file.rename(ca_file.with_name("away.pem"))
+    (result,) = transport.send(messages("a"))
+    why = f"ca_file {ca_file} cannot be used: No such file or directory"
+    assert (result.verdict, result.error) == (Verdict.AWAY, why)
+    away.rename(ca_file)
+    assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD

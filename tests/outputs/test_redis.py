@@ -13,7 +13,7 @@ from anpr_stream.outputs.redis import RedisTransport
 from anpr_stream.outputs.transport import Verdict
 from tests.brokers import Redis, free_port
 from tests.certificates import encrypt, make_both_certificates, make_certificate
-from tests.outputs.messages import ALL_GOOD, messages, verdicts
+from tests.outputs.messages import ALL_GOOD, check_names_authority_that_is_gone, messages, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +111,7 @@ def test_an_authority_whose_file_is_gone_is_named(tmp_path: Path) -> None:
         Redis(tls=files) as own,
         transport_to(0, url=f"rediss://127.0.0.1:{own.port}/0", tls={"ca_file": files[0]}) as transport,
     ):
-        away = files[0].rename(tmp_path / "away.pem")
-        (result,) = transport.send(messages("a"))
-        why = f"ca_file {files[0]} cannot be used: No such file or directory"
-        assert (result.verdict, result.error) == (Verdict.AWAY, why)
-        away.rename(files[0])
-        assert verdicts(transport.send(messages("a", "b"))) == ALL_GOOD
+        check_names_authority_that_is_gone(transport, files[0])
 
 
 def test_a_server_may_ask_for_a_certificate(tmp_path: Path) -> None:

@@ -273,20 +273,27 @@ def test_a_hung_camera_never_slows_another(camera: Camera) -> None:
         assert not thread.is_alive()
 
 
-def test_the_reason_stays_visible_while_a_camera_is_gone() -> None:
-    with Camera() as running:
-        url = running.url(login="anna:geheim@")
+def reason_after(url: str, reconnects: int) -> str:
+    """Watch a camera that is lost so often; return the reason that its status gives then."""
     source = open_source(url, settings(), "cam")
     thread = threading.Thread(target=lambda: list(source.frames()))
     thread.start()
-    while source.status().reconnects < 3:
+    while source.status().reconnects < reconnects:
         thread.join(0.02)
-    assert "refuses the connection" in source.status().reason
-    assert "geheim" not in source.status().reason
-    assert "rtsp://anna:***@127.0.0.1" in source.status().reason
+    reason = source.status().reason
     source.close()
     thread.join(10)
     assert not thread.is_alive()
+    return reason
+
+
+def test_the_reason_stays_visible_while_a_camera_is_gone() -> None:
+    with Camera() as running:
+        url = running.url(login="anna:geheim@")
+    reason = reason_after(url, reconnects=3)
+    assert "refuses the connection" in reason
+    assert "geheim" not in reason
+    assert "rtsp://anna:***@127.0.0.1" in reason
 
 
 class MjpegCamera(BaseHTTPRequestHandler):
@@ -357,14 +364,8 @@ def test_the_address_of_a_still_picture_is_told() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), MjpegCamera) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/snapshot"
-        source = open_source(url, settings(), "cam")
-        thread = threading.Thread(target=lambda: list(source.frames()))
-        thread.start()
-        while source.status().reconnects < 1:
-            thread.join(0.02)
-        assert "/snapshot gives one picture and ends, but a stream is wanted" in source.status().reason
-        source.close()
-        thread.join(10)
+        why = "/snapshot gives one picture and ends, but a stream is wanted"
+        assert why in reason_after(url, reconnects=1)
         server.shutdown()
 
 
