@@ -13,7 +13,8 @@ from anpr_stream.config.address import PORTS, address_fault, hide_password, is_d
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 
-PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""Of an animated one the first picture counts: GStreamer plays a GIF without times, and for ever."""
 CLIPS = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),
     *(".vob", ".flv", ".wmv", ".asf", ".ogv", ".dav", ".mjpeg", ".mjpg", ".h264", ".264", ".h265", ".265"),

@@ -28,14 +28,15 @@ def scene(width: int = 64, height: int = 48) -> Image:
     return image
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"])
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"])
 def test_every_format_is_read(tmp_path: Path, suffix: str) -> None:
     cv2.imwrite(str(tmp_path / f"p{suffix}"), scene())
     (frame,) = open_source(str(tmp_path / f"p{suffix}"), PLAIN, "cam").frames()
     assert (frame.width, frame.height, frame.planes.format) == (64, 48, PixelFormat.BGR)
     pixels = frame.planes.arrays[0].astype(int)
-    assert np.abs(pixels[8, 8] - (200, 30, 30)).max() < 30
-    assert np.abs(pixels[40, 50] - (40, 90, 160)).max() < 30
+    nearest = 48 if suffix == ".gif" else 30  # OpenCV writes GIFs in 256 fixed colours
+    assert np.abs(pixels[8, 8] - (200, 30, 30)).max() < nearest
+    assert np.abs(pixels[40, 50] - (40, 90, 160)).max() < nearest
 
 
 def test_grey_sixteen_bit_transparent_and_cmyk_become_bgr(tmp_path: Path) -> None:
