@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, TextIO, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.table import Table
@@ -157,14 +157,25 @@ def _lines(visits: Iterable[Found], form: str) -> Iterator[str]:
 
 
 def _write(lines: Iterable[str], path: Path) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file that is there whole or not at all; a pipe or device takes the lines as they come."""
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as stream:
+                stream.writelines(lines)
+        else:
+            _write_whole(lines, path.resolve())
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _write_whole(lines: Iterable[str], path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("w", encoding="utf-8") as file:
-            _copy(lines, file)
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -183,12 +194,6 @@ def _write_labels(visits: Iterable[Found], place: Place, folder: Path | None) ->
     left_out = ", ".join(f"{counts[why]} {why}" for why in sorted(counts) if why != "written")
     rest = f"; left out: {left_out}" if left_out else ""
     sys.stderr.write(f"{folder}: {counts['written']} labelled pictures{rest}\n")
-
-
-def _copy(lines: Iterable[str], file: TextIO) -> None:
-    file.writelines(lines)
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _right(visit: Found) -> str:

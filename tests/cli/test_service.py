@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -124,6 +126,19 @@ def test_export_into_a_file(anpr_stream: Command, config: Path, store: Path, tmp
     assert [json.loads(line)["visit_id"] for line in file.read_text().splitlines()] == ["v2", "v1", "v0"]
     missing = tmp_path / "none" / "out.csv"
     assert anpr_stream("export", "-o", missing, "-c", config).is_one_line_error(73, str(missing))
+
+
+def test_export_into_what_is_no_file(anpr_stream: Command, config: Path, store: Path, tmp_path: Path) -> None:
+    """A pipe and what links point to get the lines; neither gives its place to a file."""
+    pipe, target, link = (tmp_path / name for name in ("pipe", "target.csv", "link.csv"))
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert anpr_stream("export", "-o", pipe, "-c", config).exit_code == 0
+        assert "AB123" in reader.communicate(timeout=60)[0]
+    assert anpr_stream("export", "-o", link, "-c", config).exit_code == 0
+    assert pipe.is_fifo()
+    assert (link.is_symlink(), "AB123" in target.read_text()) == (True, True)
 
 
 def test_a_visit_is_corrected(anpr_stream: Command, config: Path, store: Path) -> None:
