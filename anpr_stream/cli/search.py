@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -15,11 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from anpr_stream.cli.options import Config
-from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, console, find_place
+from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, console, find_place, note
 from anpr_stream.errors import SinkError, UsageError
 from anpr_stream.outputs.files import CSV_COLUMNS, document_to_csv
 from anpr_stream.service.depot import SNAPSHOTS, load_confusions
 from anpr_stream.service.queries import parse_time
+from anpr_stream.store.audit import asked_of
 from anpr_stream.store.database import read_database
 from anpr_stream.store.history import Found, Query
 from anpr_stream.store.history import search as search_history
@@ -71,6 +74,7 @@ def search(
     place = find_place(config, store)
     query = _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, limit)
     visits = list(_find(place, query))
+    note(place, "search", partial(asked_of, query), len(visits))
     if as_json:
         sys.stdout.writelines(f"{visit.payload}\n" for visit in visits)
     else:
@@ -102,13 +106,18 @@ def export(
     if form not in ("csv", "jsonl", "labels"):
         raise UsageError(f"--format: {form!r} is none of csv, jsonl, labels")
     place = find_place(config, store)
-    visits = _find(place, _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, None))
-    if form == "labels":
-        _write_labels(visits, place, output)
-    elif output is None:
-        sys.stdout.writelines(_lines(visits, form))
-    else:
-        _write(_lines(visits, form), output)
+    query = _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, None)
+    numbers = count()  # of visits, also where writing them fails
+    visits = (visit for visit, _ in zip(_find(place, query), numbers, strict=False))
+    try:
+        if form == "labels":
+            _write_labels(visits, place, output)
+        elif output is None:
+            sys.stdout.writelines(_lines(visits, form))
+        else:
+            _write(_lines(visits, form), output)
+    finally:
+        note(place, "export", partial(asked_of, query), next(numbers))
 
 
 def _query(
