@@ -205,12 +205,13 @@ class _Pages:
         return Response(f"[{','.join(payloads)}]", media_type="application/json")
 
     async def snapshot(self, request: Request) -> Response:
-        path = self._site.snapshots.resolve(request.path_params["path"])
-        if path is None:
+        path = request.path_params["path"]
+        content = await run_in_threadpool(self._site.snapshots.read, path)
+        if content is None:
             return _error(404, "no such picture, or not any more")
-        await self._trail.note(request, "picture", {"picture": request.path_params["path"]}, 1)
+        await self._trail.note(request, "picture", {"picture": path}, 1)
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
-        return FileResponse(path, media_type="image/jpeg", headers=headers)
+        return Response(content, media_type="image/jpeg", headers=headers)
 
     def _search(self, query: Query) -> tuple[int, str]:
         visits = self.read(lambda db: list(history.search(db, query, self._site.confusions)))
