@@ -444,8 +444,8 @@ def test_a_text_that_privacy_hides_is_none_in_the_audit_trail(house: House, clie
 def test_nobody_is_shown_plates_while_it_cannot_be_written_down(
     house: House, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trail, "WITHIN_S", 0.01)
     (row,) = client.get("/events", params={"text": "AB12"}).json()
+    monkeypatch.setattr(trail, "WITHIN_S", 0.01)
     may_go_on = threading.Event()
     house.site.change(lambda database: may_go_on.wait(60))
     picture = row["event"]["images"]["frame"]["path"]
