@@ -67,7 +67,10 @@ PICTURES_DROPPED = Counter(
 STORE_FAULTS = Counter("anpr_store_faults", "Commits that failed and were tried again", registry=REGISTRY)
 STORE_FREE_BYTES = Gauge("anpr_store_free_bytes", "Free space on the store's disk", registry=REGISTRY)
 FORGOTTEN = Counter(
-    "anpr_forgotten", "Visits, pictures and dead letters deleted by retention", ["what"], registry=REGISTRY
+    "anpr_forgotten",
+    "Visits, pictures, dead letters and audit records deleted by retention",
+    ["what"],
+    registry=REGISTRY,
 )
 RETENTION_HELD = Gauge(
     "anpr_retention_held",

@@ -14,6 +14,7 @@ import typer
 
 from anpr_stream import __version__
 from anpr_stream.cli import (
+    audit,
     bench,
     build,
     check,
@@ -55,6 +56,7 @@ app.command("status")(status.status)
 app.command("search")(search.search)
 app.command("export")(search.export)
 app.command("correct")(correct.correct)
+app.command("audit")(audit.audit)
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(lists.app, name="list")
 app.command("install-service")(install_service.install_service)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from typing import Annotated
 
 import typer
 
 from anpr_stream.cli.options import Config
-from anpr_stream.cli.places import StoreFolder, change_store, find_place
+from anpr_stream.cli.places import StoreFolder, change_store, find_place, record_of
 from anpr_stream.errors import UsageError
-from anpr_stream.sources.clock import SystemClock
-from anpr_stream.store import corrections
+from anpr_stream.store import audit, corrections
 
 
 def correct(
@@ -32,16 +32,20 @@ def correct(
     if [bool(text), no_plate, take_back].count(True) != 1:
         raise UsageError("give the right text, or --no-plate, or --take-back")
     place = find_place(config, store)
-    is_plain, utc_s = place.settings.privacy.is_plain, SystemClock().utc_s()
-    try:
+    asked = {"visit": visit_id, **({"take_back": True} if take_back else {"text": text or None})}
+    record = record_of("correct", asked, 1)
+    is_plain = place.settings.privacy.is_plain
+
+    def change(database: sqlite3.Connection) -> str | None:
+        audit.add(database, record)
         if take_back:
-            change_store(place.folder, lambda database: corrections.take_back(database, visit_id))
-            return
-        right = corrections.checked(None if no_plate else text)
-        change_store(
-            place.folder,
-            lambda database: corrections.correct(database, visit_id, right, is_plain, utc_s),
-        )
+            corrections.take_back(database, visit_id)
+            return None
+        right = corrections.checked(text or None)
+        corrections.correct(database, visit_id, right, is_plain, record.utc_s)
+        return f"{visit_id}: {right.text or 'no plate'}\n"
+
+    try:
+        sys.stderr.write(change_store(place.folder, change) or "")
     except (corrections.UnknownVisit, ValueError) as error:
         raise UsageError(str(error)) from error
-    sys.stderr.write(f"{visit_id}: {right.text or 'no plate'}\n")

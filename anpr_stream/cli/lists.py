@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, place_of
+from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, note, place_of
 from anpr_stream.config.delivery import PlateList
 from anpr_stream.errors import UsageError
 from anpr_stream.plates.text import normalise
+from anpr_stream.store.audit import kept_text
 from anpr_stream.store.list_file import (
     ListEntry,
     add_entries,
@@ -72,6 +73,7 @@ def add(
         "expires": expires,
     }
     add_entries(path, [_entry({"plate": _plate(plate, hashed, place), **rest}) for plate in plates])
+    _note(place, name, "add", plates)
     sys.stderr.write(f"{name}: {len(plates)} added; {path}\n")
 
 
@@ -83,6 +85,7 @@ def remove(name: Name, plates: Plates, config: ServiceConfig, store: StoreFolder
     """
     place, path = _find(name, config, store)
     missing = [plate for plate in plates if not _remove(path, plate, place)]
+    _note(place, name, "remove", [plate for plate in plates if plate not in missing])
     sys.stderr.write(f"{name}: {len(plates) - len(missing)} removed\n")
     if missing:
         but = f" (hashed entries were not looked at: {KEY_UNKNOWN})" if place.lacks_key else ""
@@ -104,12 +107,23 @@ def import_file(
 
     A wrong file changes nothing.
     """
-    _, path = _find(name, config, store)
+    place, path = _find(name, config, store)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
     entries = read_list(file)
     add_entries(path, entries, replace_all=replace)
+    _note(place, name, "replace" if replace else "add", [entry.plate for entry in entries])
     sys.stderr.write(f"{name}: {len(entries)} imported\n")
+
+
+def _note(place: Place, name: str, change: str, plates: list[str]) -> None:
+    """Note a change in the audit trail."""
+
+    def asked(is_plain: bool) -> dict[str, Any]:
+        texts = [kept_text(plate, is_plain, place.hashed) for plate in plates]
+        return {"list": name, "change": change, "plates": texts}
+
+    note(place, "list", asked, len(plates))
 
 
 def _find(name: str, config: Path, store: Path | None) -> tuple[Place, Path]:

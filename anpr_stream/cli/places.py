@@ -7,13 +7,14 @@ secrets nor the environment that systemd gives it.
 from __future__ import annotations
 
 import os
+import pwd
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,11 +22,14 @@ from rich.console import Console
 from anpr_stream.config.delivery import reveal
 from anpr_stream.config.load import UNKNOWN_SECRET, load_settings
 from anpr_stream.config.schema import Settings
-from anpr_stream.errors import UsageError
+from anpr_stream.errors import StoreError, UsageError
 from anpr_stream.service import unit
 from anpr_stream.service.depot import hasher
 from anpr_stream.service.paths import SYSTEM_STORE, known_stores, store_folder
-from anpr_stream.store.database import NAME, open_database, read_database
+from anpr_stream.sources.clock import SystemClock
+from anpr_stream.store import audit
+from anpr_stream.store.database import NAME, is_current, open_database
+from anpr_stream.store.privacy import keeps_plain
 
 T = TypeVar("T")
 
@@ -101,14 +105,53 @@ def change_store(folder: Path, change: Callable[[sqlite3.Connection], T]) -> T:
     """Change a store in one transaction, also while its daemon runs; return what `change` returns.
 
     Raises:
-        StoreError: there is none, or this user may not write to it.
+        StoreError: there is none, it is of an older version, or this user may not write to it.
     """
-    read_database(folder).close()
+    if not is_current(folder):  # a daemon that may yet run could not read it any more
+        raise StoreError(f"{folder}: the store of an older anpr-stream; restart its daemon first")
     with closing(open_database(folder)) as database:
         database.execute("BEGIN IMMEDIATE")
         result = change(database)
         database.execute("COMMIT")
     return result
+
+
+def record_of(action: str, asked: Mapping[str, Any], answers: int | None = None) -> audit.Record:
+    """Return a record of what the user of this command asks."""
+    return audit.Record(SystemClock().utc_s(), _who(), action, asked, answers)
+
+
+def note(place: Place, action: str, asked: Callable[[bool], Mapping[str, Any]], answers: int) -> None:
+    """Add a record to the audit trail; say so where it cannot be, for who may only read the store.
+
+    Args:
+        place: nothing is done where there is no store yet.
+        action: see `Record`.
+        asked: tells it, given whether texts may be kept as they are.
+        answers: see `Record`.
+    """
+
+    def add(database: sqlite3.Connection) -> None:
+        is_plain = place.settings.privacy.is_plain and keeps_plain(database)
+        audit.add(database, record_of(action, asked(is_plain), answers))
+
+    if not _is_store(place.folder):
+        return
+    try:
+        change_store(place.folder, add)
+    except (StoreError, sqlite3.Error) as error:
+        sys.stderr.write(f"not in the audit trail: {error}\n")
+
+
+def _who() -> str:
+    """Return the user, and who logged in where that was another (sudo)."""
+    with suppress(KeyError):
+        user = pwd.getpwuid(os.getuid()).pw_name
+        with suppress(OSError):  # no login: a unit, a container
+            login = os.getlogin()
+            return user if login == user else f"{user} (login {login})"
+        return user
+    return f"uid {os.getuid()}"
 
 
 def is_installed(config: Path) -> bool:

@@ -7,19 +7,22 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Annotated, TextIO, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from anpr_stream.cli.options import Config
-from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, console, find_place
+from anpr_stream.cli.places import KEY_UNKNOWN, Place, StoreFolder, console, find_place, note
 from anpr_stream.errors import SinkError, UsageError
 from anpr_stream.outputs.files import CSV_COLUMNS, document_to_csv
 from anpr_stream.service.depot import SNAPSHOTS, load_confusions
 from anpr_stream.service.queries import parse_time
+from anpr_stream.store.audit import asked_of
 from anpr_stream.store.database import read_database
 from anpr_stream.store.history import Found, Query
 from anpr_stream.store.history import search as search_history
@@ -71,6 +74,7 @@ def search(
     place = find_place(config, store)
     query = _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, limit)
     visits = list(_find(place, query))
+    note(place, "search", partial(asked_of, query), len(visits))
     if as_json:
         sys.stdout.writelines(f"{visit.payload}\n" for visit in visits)
     else:
@@ -102,13 +106,18 @@ def export(
     if form not in ("csv", "jsonl", "labels"):
         raise UsageError(f"--format: {form!r} is none of csv, jsonl, labels")
     place = find_place(config, store)
-    visits = _find(place, _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, None))
-    if form == "labels":
-        _write_labels(visits, place, output)
-    elif output is None:
-        sys.stdout.writelines(_lines(visits, form))
-    else:
-        _write(_lines(visits, form), output)
+    query = _query(place, text, fuzzy, since, until, camera, plate_list, plate_class, None)
+    numbers = count()  # of visits, also where writing them fails
+    visits = (visit for visit, _ in zip(_find(place, query), numbers, strict=False))
+    try:
+        if form == "labels":
+            _write_labels(visits, place, output)
+        elif output is None:
+            sys.stdout.writelines(_lines(visits, form))
+        else:
+            _write(_lines(visits, form), output)
+    finally:
+        note(place, "export", partial(asked_of, query), next(numbers))
 
 
 def _query(
@@ -157,14 +166,25 @@ def _lines(visits: Iterable[Found], form: str) -> Iterator[str]:
 
 
 def _write(lines: Iterable[str], path: Path) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file that is there whole or not at all; a pipe or device takes the lines as they come."""
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as stream:
+                stream.writelines(lines)
+        else:
+            _write_whole(lines, path.resolve())
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _write_whole(lines: Iterable[str], path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("w", encoding="utf-8") as file:
-            _copy(lines, file)
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -183,12 +203,6 @@ def _write_labels(visits: Iterable[Found], place: Place, folder: Path | None) ->
     left_out = ", ".join(f"{counts[why]} {why}" for why in sorted(counts) if why != "written")
     rest = f"; left out: {left_out}" if left_out else ""
     sys.stderr.write(f"{folder}: {counts['written']} labelled pictures{rest}\n")
-
-
-def _copy(lines: Iterable[str], file: TextIO) -> None:
-    file.writelines(lines)
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _right(visit: Found) -> str:

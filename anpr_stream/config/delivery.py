@@ -298,6 +298,8 @@ class Retention(Section):
     """Visits of plates on no list."""
     unread_days: float | None = Field(default=7.0, gt=0)
     """Visits without a text."""
+    audit_days: float | None = Field(default=365.0, ge=0)
+    """Records of who looked up plates (`anpr-stream audit`); 0: gone at the next check, null: for ever."""
     max_gb: float | None = Field(default=20.0, gt=0)
     """Pictures together, in 10^9 bytes; the oldest go first, those of unlisted plates before listed."""
     min_free_gb: float = Field(default=1.0, ge=0)
@@ -331,14 +333,23 @@ class Http(Section):
     """TCP port; 0: any free one (the log says which)."""
     token: SecretStr | None = None
     """Bearer token that every request but those for `/healthz`, `/readyz` and the bare page must bring."""
+    tokens: dict[Name, SecretStr] = Field(default_factory=dict)
+    """More such tokens by the name of who has it, for the audit trail to tell who asked."""
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> Http:
-        if self.enabled and self.token is None and not is_loopback(self.host):
+        if self.enabled and not self.named_tokens and not is_loopback(self.host):
             raise ValueError(f"token: needed to listen on {self.host}, which others can reach")
-        if self.token is not None and len(self.token.get_secret_value()) < 16:
-            raise ValueError("token: at least 16 characters")
+        for name, token in self.named_tokens.items():
+            if len(token) < 16:
+                raise ValueError(f"{name}: at least 16 characters")
         return self
+
+    @property
+    def named_tokens(self) -> dict[str, str]:
+        """The tokens in plain, by the name of who has it; that of all is called `token`."""
+        shared = {} if self.token is None else {"token": self.token}
+        return {name: token.get_secret_value() for name, token in {**shared, **self.tokens}.items()}
 
 
 def is_loopback(host: str) -> bool:

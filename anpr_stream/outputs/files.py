@@ -182,7 +182,7 @@ class RotatingFile:
 
     def _rotate(self) -> None:
         self._drop()
-        if self._path.exists():
+        if self._path.is_file():  # not a device
             self._move_away()
         self._open()
 
@@ -235,8 +235,10 @@ def file_sink(settings: FileOutput) -> LineSink:
     """Return a sink that writes to a rotating file.
 
     Raises:
-        SinkError: the file cannot be opened.
+        SinkError: the file cannot be opened, or is a pipe.
     """
+    if settings.path.is_fifo():
+        raise SinkError(f"{settings.path}: is a pipe, whose reader would hold up all events", "sink-write")
     target = RotatingFile(
         settings.path, int(settings.max_mb * 1_000_000), settings.keep, _header(settings.format)
     )

@@ -17,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from anpr_stream.config.delivery import MqttOutput, reveal
 from anpr_stream.config.tls import tls_context
-from anpr_stream.outputs.transport import DELIVERED, Message, Result, away, token
+from anpr_stream.outputs.transport import DELIVERED, WANTS_CERTIFICATE, Message, Result, away, token
 
 QOS = 1
 QUOTA_EXCEEDED = 0x80
@@ -256,8 +256,7 @@ class _Connection:
     def _on_disconnect(
         self, client: mqtt.Client, data: Any, flags: Any, code: ReasonCode, properties: Properties | None
     ) -> None:
-        # A broker tells nothing else where it wants a certificate, or another one.
-        early = "broken off before the broker answered (wrong port, or it wants a certificate: tls.cert_file)"
+        early = f"broken off before the broker answered (wrong port, or it {WANTS_CERTIFICATE})"
         with self._changed:
             lost = "connection lost" if self._is_connected else early
             self._is_connected = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import redis
 
 from anpr_stream.config.delivery import RedisOutput, reveal
 from anpr_stream.config.tls import Tls, tls_context
-from anpr_stream.outputs.transport import DELIVERED, Message, Result, away
+from anpr_stream.outputs.transport import DELIVERED, WANTS_CERTIFICATE, Message, Result, away
 
 
 class RedisTransport:
@@ -41,7 +42,7 @@ class RedisTransport:
         except (redis.RedisError, OSError) as error:
             # After a failover the address leads elsewhere; a connection stays with the old server.
             self.close()
-            return [away(self._file_fault() or error)]
+            return [away(self._file_fault() or _told(error))]
         return [DELIVERED] * len(messages)
 
     def _file_fault(self) -> OSError | None:
@@ -55,6 +56,11 @@ class RedisTransport:
     def close(self) -> None:
         """Close the connections; may be called twice."""
         self._client.close()
+
+
+def _told(error: Exception) -> str:
+    hung_up = isinstance(error.__context__, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return f"{error} (or the server {WANTS_CERTIFICATE})" if hung_up else str(error)
 
 
 def _tls_options(tls: Tls) -> dict[str, Any]:

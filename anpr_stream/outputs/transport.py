@@ -74,6 +74,10 @@ class Transport(Protocol):
         """Free the connection; may be called twice."""
 
 
+WANTS_CERTIFICATE = "wants a certificate, or another or newer one: tls.cert_file"
+"""What a receiver may mean that hangs up without a word, as many do where a certificate has expired."""
+
+
 def away(error: BaseException | str) -> Result:
     """Return the result of a receiver out of reach; the error's first line says why."""
     text = str(error).strip() or type(error).__name__

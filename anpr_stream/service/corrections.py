@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TooLate
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from anpr_stream.interfaces import Clock
+from anpr_stream.service.trail import Change, Trail, commit
+from anpr_stream.store.audit import add
 from anpr_stream.store.corrections import (
     Correction,
     HiddenPlate,
@@ -27,11 +27,8 @@ from anpr_stream.store.corrections import (
 
 MOST_BYTES = 1000
 """Of a request's body."""
-WITHIN_S = 10.0
-"""How long a caller waits for a disk that is full or busy."""
 
 Ask = Callable[[Callable[[sqlite3.Connection], Any]], Any]
-Change = Callable[[Callable[[sqlite3.Connection], Any]], "Future[Any]"]
 
 
 class CorrectionPages:
@@ -52,6 +49,7 @@ class CorrectionPages:
         self._change = change
         self._is_plain = is_plain
         self._clock = clock
+        self._trail = Trail(change, clock)
 
     async def serve(self, request: Request) -> Response:
         """Answer a request by its verb."""
@@ -60,29 +58,41 @@ class CorrectionPages:
 
     async def _get(self, request: Request) -> Response:
         visit_id = request.path_params["visit_id"]
-        return _answer(await run_in_threadpool(self._ask, lambda database: correction_of(database, visit_id)))
+        correction = await run_in_threadpool(self._ask, lambda database: correction_of(database, visit_id))
+        if correction is not None:
+            await self._trail.note(request, "visit", {"visit": visit_id}, 1)
+        return _answer(correction)
 
     async def _put(self, request: Request) -> Response:
         visit_id, correction = request.path_params["visit_id"], await _wanted(request)
         is_plain, utc_s = self._is_plain(), self._clock.utc_s()
-        await self._commit(lambda database: correct(database, visit_id, correction, is_plain, utc_s))
+        record = self._trail.record(request, "correct", {"visit": visit_id, "text": correction.text}, 1)
+
+        def job(database: sqlite3.Connection) -> None:
+            correct(database, visit_id, correction, is_plain, utc_s)
+            add(database, record)
+
+        await self._commit(job)
         return _answer(correction)
 
     async def _delete(self, request: Request) -> Response:
         visit_id = request.path_params["visit_id"]
-        await self._commit(lambda database: take_back(database, visit_id))
+        record = self._trail.record(request, "correct", {"visit": visit_id, "take_back": True})
+
+        def job(database: sqlite3.Connection) -> None:
+            take_back(database, visit_id)
+            add(database, record)
+
+        await self._commit(job)
         return Response(status_code=204)
 
     async def _commit(self, job: Callable[[sqlite3.Connection], None]) -> None:
-        # Not `asyncio.wrap_future`: a caller that hangs up would cancel the writer's future.
         try:
-            await run_in_threadpool(self._change(job).result, WITHIN_S)
+            await commit(self._change, job)
         except UnknownVisit as error:
             raise HTTPException(404, str(error)) from error
         except HiddenPlate as error:
             raise HTTPException(409, str(error)) from error
-        except TooLate as error:
-            raise HTTPException(503, "the store does not take it now; it may yet be kept") from error
 
 
 def _answer(correction: Correction | None) -> Response:

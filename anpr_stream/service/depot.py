@@ -32,7 +32,7 @@ from anpr_stream.store import outbox
 from anpr_stream.store.database import LOG_BYTES, open_database, read_database
 from anpr_stream.store.ledger import Entry, close_interrupted, open_visits
 from anpr_stream.store.lists import ListBook
-from anpr_stream.store.privacy import keyed_hash
+from anpr_stream.store.privacy import keyed_hash, note_privacy
 from anpr_stream.store.reserve import Reserve
 from anpr_stream.store.snapshots import SnapshotFolder
 from anpr_stream.types import Event, FusedRead, ListHit
@@ -91,6 +91,7 @@ class Depot:
             self.writer = stack.enter_context(Writer(_open(folder, reserve), reserve.release))
             self._lanes = Lanes(self.writer, folder, clock)
             self._settle_last_run()
+            self._note_privacy()
             self.notebook = PlateNotebook(self.writer, settings.cameras, settings.privacy.is_plain)
             snapshots = SnapshotFolder(folder / SNAPSHOTS, settings.store.jpeg_quality)
             self._reaper = Reaper(settings.store.keep, self.writer, snapshots, clock, reserve)
@@ -134,6 +135,7 @@ class Depot:
         self._lists = lists
         self._settings = settings
         self._recorder.rules = _rules(settings)
+        self._note_privacy()
         self.notebook.permit(settings.privacy.is_plain)
         self._lanes.change(change)
 
@@ -234,6 +236,9 @@ class Depot:
         except StoreError as error:
             # A list is part of the configuration: trying again would not mend it.
             raise ConfigError(error.message, error.reason_slug) from error
+
+    def _note_privacy(self) -> None:
+        self.writer.submit(partial(note_privacy, is_plain=self._settings.privacy.is_plain))
 
     def _settle_last_run(self) -> None:
         """Give visits that a crash cut off their final event, and put aside what may have run."""

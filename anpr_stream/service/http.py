@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,9 +30,11 @@ from anpr_stream.errors import StoreError
 from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import REGISTRY
 from anpr_stream.plates.matching import Confusions
-from anpr_stream.service.corrections import Change, CorrectionPages, as_json
+from anpr_stream.service.corrections import CorrectionPages, as_json
 from anpr_stream.service.queries import parse_query
+from anpr_stream.service.trail import Change, Trail
 from anpr_stream.store import history
+from anpr_stream.store.audit import asked_of
 from anpr_stream.store.database import read_database
 from anpr_stream.store.history import Query
 from anpr_stream.store.snapshots import SnapshotFolder
@@ -108,8 +110,8 @@ class Site:
         confusions: the reader's, for searches by likeness.
         change: queues a change of the store; its future comes with the commit.
         is_plain: whether the settings let texts be kept as they are.
-        clock: dates corrections.
-        token: bearer token, None on loopback only.
+        clock: dates corrections and records of who asked.
+        tokens: bearer tokens by the name of who has it; empty on loopback only.
     """
 
     folder: Path
@@ -123,14 +125,14 @@ class Site:
     change: Change
     is_plain: Callable[[], bool]
     clock: Clock
-    token: str | None
+    tokens: Mapping[str, str]
 
 
 def web_application(site: Site) -> Starlette:
     """Return the application; `configs/openapi.json` describes it."""
     pages = _Pages(site)
     corrections = CorrectionPages(pages.read, site.change, site.is_plain, site.clock)
-    guard = _loopback_only if site.token is None else _bearer(site.token)
+    guard = _bearer(site.tokens) if site.tokens else _loopback_only
     return Starlette(
         routes=[
             *(Route(path, pages.page) for path in PAGE),
@@ -158,6 +160,7 @@ class _Pages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._trail = Trail(site.change, site.clock)
 
     async def page(self, request: Request) -> Response:
         name, media_type = PAGE[request.scope["path"]]
@@ -185,32 +188,39 @@ class _Pages:
             last = _last_event(request)
         except ValueError as error:
             return _error(400, str(error))
+        asked = asked_of(query, self._site.is_plain())
         if "text/event-stream" in request.headers.get("accept", ""):
+            await self._trail.note(request, "stream", {**asked, "after": last})
             return self._stream(last, query)
-        return await run_in_threadpool(self._search, query)
+        answers, text = await run_in_threadpool(self._search, query)
+        await self._trail.note(request, "search", asked, answers)
+        return Response(text, media_type="application/json")
 
     async def visit(self, request: Request) -> Response:
         visit_id = request.path_params["visit_id"]
         payloads = await run_in_threadpool(self.read, lambda db: history.revisions(db, visit_id))
         if not payloads:
             return _error(404, "no such visit, or not any more")
+        await self._trail.note(request, "visit", {"visit": visit_id}, 1)
         return Response(f"[{','.join(payloads)}]", media_type="application/json")
 
     async def snapshot(self, request: Request) -> Response:
-        path = self._site.snapshots.resolve(request.path_params["path"])
-        if path is None:
+        path = request.path_params["path"]
+        content = await run_in_threadpool(self._site.snapshots.read, path)
+        if content is None:
             return _error(404, "no such picture, or not any more")
+        await self._trail.note(request, "picture", {"picture": path}, 1)
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
-        return FileResponse(path, media_type="image/jpeg", headers=headers)
+        return Response(content, media_type="image/jpeg", headers=headers)
 
-    def _search(self, query: Query) -> Response:
+    def _search(self, query: Query) -> tuple[int, str]:
         visits = self.read(lambda db: list(history.search(db, query, self._site.confusions)))
         rows = [
             f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)},'
             f'"correction":{json.dumps(as_json(visit.correction))}}}'
             for visit in visits
         ]
-        return Response(f"[{','.join(rows)}]", media_type="application/json")
+        return len(rows), f"[{','.join(rows)}]"
 
     def _stream(self, last: int | None, query: Query) -> Response:
         return StreamingResponse(
@@ -272,15 +282,21 @@ def _host_of(request: Request) -> str:
         return ""
 
 
-def _bearer(token: str) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    wanted = token.encode()
+def _bearer(
+    tokens: Mapping[str, str],
+) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    known = {name: token.encode() for name, token in tokens.items()}
 
     async def check(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         scheme, _, given = request.headers.get("authorization", "").encode("latin-1").partition(b" ")
-        is_known = scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), wanted)
+        # All of them are compared, so that the time tells nothing.
+        named = [name for name, token in known.items() if hmac.compare_digest(given.strip(), token)]
+        is_known = scheme.lower() == b"bearer" and bool(named)
         # Not request.url: older versions of Starlette make its path of the Host header, too.
         if request.scope["path"] not in OPEN and not is_known:
             return _error(401, "the bearer token is missing or wrong", {"WWW-Authenticate": "Bearer"})
+        if is_known:
+            request.state.caller = named[0]
         return await call_next(request)
 
     return check

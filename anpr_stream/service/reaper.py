@@ -12,6 +12,7 @@ from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import FORGOTTEN, RETENTION_HELD, STORE_FREE_BYTES
 from anpr_stream.service.writer import Writer
 from anpr_stream.store import retention, trust
+from anpr_stream.store.audit import forget_records
 from anpr_stream.store.ledger import PlateClass
 from anpr_stream.store.reserve import Reserve
 from anpr_stream.store.snapshots import SnapshotFolder
@@ -77,6 +78,17 @@ class Reaper:
                 FORGOTTEN.labels(f"visits_{plate_class.value}").inc(forgotten.visits)
                 FORGOTTEN.labels("dead_letters").inc(forgotten.dead_letters)
                 count = forgotten.visits
+        self._forget_old_records(now_s)
+
+    def _forget_old_records(self, now_s: float) -> None:
+        if self._rules.audit_days is None:
+            return
+        before_s = now_s - self._rules.audit_days * DAY_S
+        count = retention.AT_ONCE
+        while count == retention.AT_ONCE:
+            job = partial(forget_records, before_utc_s=before_s, limit=retention.AT_ONCE)
+            count = self._writer.submit(job).result()
+            FORGOTTEN.labels("audit_records").inc(count)
 
     def _believes(self, now_s: float, limits: Mapping[PlateClass, float]) -> bool:
         """Tell whether the clock is believed; say once when that changes."""

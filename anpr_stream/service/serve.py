@@ -13,7 +13,6 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from anpr_stream.config.delivery import reveal
 from anpr_stream.config.load import load_settings
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ConfigError
@@ -156,5 +155,5 @@ def _site(settings: Settings, depot: Depot, daemon: Daemon, news: News, clock: C
         change=depot.writer.submit,
         is_plain=depot.is_plain,
         clock=clock,
-        token=reveal(settings.service.http.token),
+        tokens=settings.service.http.named_tokens,
     )

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from anpr_stream.plates.text import normalise
+from anpr_stream.store.privacy import keeps_plain
 
 LONGEST = 16
 """Characters of a plate; the longest that are in use have eleven."""
@@ -51,7 +52,8 @@ def correct(
         database: inside a transaction.
         visit_id: of the visit.
         correction: what its plate says.
-        is_plain: whether the settings let texts be kept as they are, whoever's they are.
+        is_plain: whether the settings let texts be kept as they are, whoever's they are; the store's last
+            daemon must have, too.
         utc_s: now.
 
     Raises:
@@ -61,7 +63,7 @@ def correct(
     found = database.execute("SELECT text FROM visits WHERE visit_id = ?", (visit_id,)).fetchone()
     if found is None:
         raise UnknownVisit(f"{visit_id}: no such visit, or not any more")
-    if not is_plain or (found[0] or "").startswith("#"):
+    if not (is_plain and keeps_plain(database)) or (found[0] or "").startswith("#"):
         raise HiddenPlate(f"{visit_id}: privacy is set to hash or drop texts, so this one may not be kept")
     database.execute(
         "INSERT OR REPLACE INTO corrections VALUES (?, ?, ?)", (visit_id, correction.text, utc_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from anpr_stream.errors import StoreError
@@ -118,7 +119,23 @@ CREATE TABLE corrections (
 ) WITHOUT ROWID;
 """
 
-STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED, BY_AGE, CORRECTIONS)
+AUDIT = """
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    utc_s REAL NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    answers INTEGER
+);
+CREATE INDEX audit_by_time ON audit (utc_s);
+CREATE TABLE privacy (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    is_plain INTEGER NOT NULL
+);
+"""
+
+STEPS = (FIRST, CLOCK, REMEMBERED, ANNOUNCED, BY_AGE, CORRECTIONS, AUDIT)
 """What each version added; a store is brought from its own version to the last one, step by step."""
 VERSION = len(STEPS)
 
@@ -164,12 +181,28 @@ def read_database(folder: Path) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        if _check_version(database, path) < STEPS.index(CORRECTIONS) + 1:
-            # An older store, which no daemon has opened since: searches ask for a table that it lacks.
-            database.execute(CORRECTIONS.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        _stand_in(database, _check_version(database, path))
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
     return database
+
+
+def is_current(folder: Path) -> bool:
+    """Return whether a store has all tables of this version.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    with closing(read_database(folder)) as database:
+        return _check_version(database, folder / NAME) == VERSION
+
+
+def _stand_in(database: sqlite3.Connection, version: int) -> None:
+    """Give an older store, which no daemon has opened since, empty tables that searches ask for."""
+    missing = STEPS[max(version, STEPS.index(CORRECTIONS)) :]
+    for statement in ";".join(missing).split(";"):
+        if "CREATE TABLE" in statement:
+            database.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def _check_readable(path: Path) -> None:

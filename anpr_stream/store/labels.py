@@ -39,13 +39,16 @@ def write_labels(visits: Iterable[Found], snapshots: SnapshotFolder, folder: Pat
         OSError: the folder cannot be written.
     """
     counts: Counter[str] = Counter()
+    lines = []
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LABELS).open("w", encoding="utf-8") as file:
-        for visit in visits:
-            if visit.correction is not None:
-                outcome, line = _label(json.loads(visit.payload), visit.correction.text, snapshots, folder)
-                counts[outcome] += 1
-                file.write(line)
+    for visit in visits:
+        if visit.correction is not None:
+            outcome, line = _label(json.loads(visit.payload), visit.correction.text, snapshots, folder)
+            counts[outcome] += 1
+            lines.append(line)
+    part = folder / f"{LABELS}.part"  # no half file where the disk gets full, and another try in its place
+    part.write_text("".join(lines), encoding="utf-8")
+    part.replace(folder / LABELS)
     return counts
 
 
@@ -58,17 +61,17 @@ def _label(
     if not {"crop", "frame"} <= event["images"].keys():
         return "no_picture", ""
     image = event["images"]["frame"]
-    path = snapshots.resolve(image["path"])
-    if path is None:
+    content = snapshots.read(image["path"])
+    if content is None:
         return "no_picture", ""
-    content = path.read_bytes()
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if picture is None or hashlib.sha256(content).hexdigest() != image["sha256"]:
         return "damaged_picture", ""
-    (folder / path.name).write_bytes(content)
+    name = Path(image["path"]).name
+    (folder / name).write_bytes(content)
     height, width = picture.shape[:2]
     line = {
-        "image": path.name,
+        "image": name,
         "width": width,
         "height": height,
         "kind": "scene",

@@ -82,7 +82,8 @@ def accept(database: sqlite3.Connection, entry: Entry, utc_s: float, resume_s: f
         entry: the event.
         utc_s: now.
         resume_s: a visit that a crash cut off less than this before the event's begin counts as
-            the same visit of a car, and what it fired is not fired again.
+            the same visit of a car, and what it fired is not fired again; one that began this much
+            later is of a clock that was wrong.
 
     Returns:
         False if this revision was accepted before; then nothing is written.
@@ -171,8 +172,8 @@ def _fire(database: sqlite3.Connection, entry: Entry, once: OnceLane, resume_s: 
     # CROSS holds SQLite to the last seconds' visits; by itself it looks through all that the lane ever fired.
     before_crash = database.execute(
         "SELECT 1 FROM visits CROSS JOIN fired USING (visit_id)"
-        " WHERE lane = ? AND entry = ? AND camera = ? AND interrupted AND last_utc_s > ?",
-        (once.lane, once.entry, entry.camera, entry.first_utc_s - resume_s),
+        " WHERE lane = ? AND entry = ? AND camera = ? AND interrupted AND last_utc_s > ? AND first_utc_s < ?",
+        (once.lane, once.entry, entry.camera, entry.first_utc_s - resume_s, entry.first_utc_s + resume_s),
     ).fetchone()
     added = database.execute(
         "INSERT OR IGNORE INTO fired VALUES (?, ?, ?)", (once.lane, entry.visit_id, once.entry)

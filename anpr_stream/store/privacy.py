@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,6 +22,17 @@ HIDDEN = "not_stored"
 def keyed_hash(key: bytes, text: str) -> str:
     """Return `#` and 32 hexadecimal digits of HMAC-SHA256: without the key nobody can try out plates."""
     return "#" + hmac.new(key, normalise(text).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def note_privacy(database: sqlite3.Connection, is_plain: bool) -> None:
+    """Write down whether texts may be kept as they are, for commands without settings; the caller commits."""
+    database.execute("INSERT OR REPLACE INTO privacy VALUES (1, ?)", (is_plain,))
+
+
+def keeps_plain(database: sqlite3.Connection) -> bool:
+    """Return whether the store's last daemon kept texts as they are."""
+    found = database.execute("SELECT is_plain FROM privacy").fetchone()
+    return found is None or bool(found[0])
 
 
 def class_of(event: Event) -> PlateClass:

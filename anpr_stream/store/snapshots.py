@@ -60,6 +60,13 @@ class SnapshotFolder:
         # Not Path.is_file: it raises for a name that is too long.
         return path if is_inside and path.suffix == ".jpg" and os.path.isfile(path) else None
 
+    def read(self, relative: str) -> bytes | None:
+        """Return the bytes of the file that `resolve` finds; None also where retention takes it meanwhile."""
+        path = self.resolve(relative)
+        with suppress(FileNotFoundError):
+            return path.read_bytes() if path else None
+        return None
+
     def delete(self, relative: Sequence[str]) -> None:
         """Delete pictures and the folders that become empty; missing ones are fine."""
         for name in relative:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pwd
+import subprocess
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,11 +23,12 @@ from anpr_stream.service import paths
 from anpr_stream.service.depot import hasher
 from anpr_stream.service.status_socket import StatusSocket
 from anpr_stream.service.unit import unit_text
+from anpr_stream.store import database as database_module
 from anpr_stream.store import ledger, outbox
 from anpr_stream.store.database import open_database
 from anpr_stream.store.ledger import Entry, PlateClass
 from anpr_stream.store.list_file import read_list
-from anpr_stream.store.privacy import keyed_hash
+from anpr_stream.store.privacy import keyed_hash, note_privacy
 from tests.certificates import make_certificate
 from tests.cli.command import Command
 from tests.service.fakes import event
@@ -126,6 +131,19 @@ def test_export_into_a_file(anpr_stream: Command, config: Path, store: Path, tmp
     assert anpr_stream("export", "-o", missing, "-c", config).is_one_line_error(73, str(missing))
 
 
+def test_export_into_what_is_no_file(anpr_stream: Command, config: Path, store: Path, tmp_path: Path) -> None:
+    """A pipe and what links point to get the lines; neither gives its place to a file."""
+    pipe, target, link = (tmp_path / name for name in ("pipe", "target.csv", "link.csv"))
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert anpr_stream("export", "-o", pipe, "-c", config).exit_code == 0
+        assert "AB123" in reader.communicate(timeout=60)[0]
+    assert anpr_stream("export", "-o", link, "-c", config).exit_code == 0
+    assert pipe.is_fifo()
+    assert (link.is_symlink(), "AB123" in target.read_text()) == (True, True)
+
+
 def test_a_visit_is_corrected(anpr_stream: Command, config: Path, store: Path) -> None:
     said = anpr_stream("correct", "v0", "AB128", "-c", config)
     assert said.exit_code == 0
@@ -160,6 +178,81 @@ def test_a_correction_that_privacy_forbids_is_refused(
     config.write_text(config.read_text().replace("privacy: {", "privacy: {unlisted: hash, "))
     answer = anpr_stream("correct", "v0", "AB128", "-c", config)
     assert (answer.exit_code, "privacy" in answer.err) == (2, True)
+
+
+def test_a_correction_is_refused_by_what_the_daemon_keeps_where_no_settings_are_named(
+    anpr_stream: Command, store: Path
+) -> None:
+    with closing(open_database(store)) as database:
+        note_privacy(database, is_plain=False)
+    for settings in ([], ["-c", store / "plain.yaml"]):
+        (store / "plain.yaml").write_text("store: {}\n")
+        refused = anpr_stream("correct", "v2", "AB128", "--store", store, *settings)
+        assert refused.is_one_line_error(2, "privacy is set to hash or drop")
+
+
+def test_a_store_of_an_older_version_is_not_changed_behind_its_daemon(
+    anpr_stream: Command, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as old:
+        old.setattr(database_module, "STEPS", database_module.STEPS[:-1])
+        old.setattr(database_module, "VERSION", database_module.VERSION - 1)
+        fill_store(tmp_path)
+    assert anpr_stream("correct", "v0", "AB128", "--store", tmp_path).is_one_line_error(74, "older")
+    answer = anpr_stream("search", "AB123", "--store", tmp_path)
+    assert ("AB123" in answer.out, "not in the audit trail" in answer.err) == (True, True)
+    assert not database_module.is_current(tmp_path)
+
+
+def trail_of(anpr_stream: Command, store: Path, *options: str) -> list[tuple[str, dict[str, Any], int]]:
+    """Return what was done, oldest first."""
+    lines = anpr_stream("audit", "--json", "--store", store, *options).out.splitlines()
+    records = [json.loads(line) for line in reversed(lines)]
+    assert {record["who"].split()[0] for record in records} <= {pwd.getpwuid(os.getuid()).pw_name}
+    return [(record["action"], record["asked"], record["answers"]) for record in records]
+
+
+def test_who_looked_up_plates_is_written_down(
+    anpr_stream: Command, config: Path, store: Path, tmp_path: Path
+) -> None:
+    anpr_stream("search", "AB1", "--camera", "cam0", "-c", config)
+    anpr_stream("search", "NONE", "-c", config)
+    anpr_stream("export", "-c", config)
+    anpr_stream("export", "-c", config, "-o", "/dev/full")
+    anpr_stream("correct", "v0", "AB128", "-c", config)
+    anpr_stream("correct", "none", "AB128", "-c", config)
+    anpr_stream("list", "add", "staff", "KL 7", "MN8", "-c", config)
+    anpr_stream("list", "remove", "staff", "MN8", "XX1", "-c", config)
+    kept = trail_of(anpr_stream, store)
+    assert kept == [
+        ("search", {"text": "AB1", "cameras": ["cam0"], "limit": 50}, 1),
+        ("search", {"text": "NONE", "limit": 50}, 0),
+        ("export", {}, 3),
+        ("export", {}, 3),
+        ("correct", {"visit": "v0", "text": "AB128"}, 1),
+        ("list", {"list": "staff", "change": "add", "plates": ["KL 7", "MN8"]}, 2),
+        ("list", {"list": "staff", "change": "remove", "plates": ["MN8"]}, 1),
+    ]
+    assert trail_of(anpr_stream, store, "--limit", "1") == kept[-1:]
+    assert trail_of(anpr_stream, store, "--until", "2020-01-01") == []
+    shown = anpr_stream("audit", "-c", config, "--who", pwd.getpwuid(os.getuid()).pw_name).out
+    assert shown.count("\n") == 8
+    assert anpr_stream("audit", "--since", "now", "--store", store).is_one_line_error(2, "expected a time")
+
+
+def test_a_plate_that_the_settings_hash_is_hashed_in_the_audit_trail_too(
+    anpr_stream: Command, config: Path, store: Path
+) -> None:
+    config.write_text(config.read_text().replace("{key:", "{unlisted: hash, key:"))
+    anpr_stream("search", "AB123", "-c", config)
+    anpr_stream("list", "add", "staff", "KL 7", "-c", config)
+    with closing(open_database(store)) as database:
+        note_privacy(database, is_plain=False)
+    anpr_stream("search", "AB123", "--store", store)
+    hashed = [keyed_hash(b"0123456789abcdef", text) for text in ("AB123", "KL7")]
+    lines = anpr_stream("audit", "--json", "--store", store).out.splitlines()
+    last, listed, first = (json.loads(line)["asked"] for line in lines)
+    assert (first["text"], listed["plates"], last["text"]) == (hashed[0], [hashed[1]], "(not stored)")
 
 
 def test_labels_are_exported_into_a_new_folder(

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,6 +174,9 @@ def test_a_folder_that_takes_no_file_is_told_in_one_line(tmp_path: Path) -> None
         file_sink(FileOutput(path=tmp_path / "file" / "events.jsonl"))
     with pytest.raises(SinkError, match="cannot write events: Is a directory"):
         file_sink(FileOutput(path=tmp_path))
+    os.mkfifo(tmp_path / "pipe")  # to open it would wait for a reader
+    with pytest.raises(SinkError, match="is a pipe"):
+        file_sink(FileOutput(path=tmp_path / "pipe"))
 
 
 def test_a_closed_file_takes_no_events(tmp_path: Path) -> None:

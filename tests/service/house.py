@@ -38,7 +38,7 @@ class House:
             change=writer.submit,
             is_plain=lambda: self.is_plain,
             clock=FakeClock(),
-            token=None,
+            tokens={},
         )
         self.faults: list[str] = []
         self.is_ready = self.is_plain = True

@@ -216,7 +216,7 @@ def test_a_search_that_the_daemon_refuses_is_told_in_its_own_words(page: Page) -
 
 def test_the_token_is_asked_for(driver: webdriver.Chrome, house: House) -> None:
     token = "Schlüssel für alle"
-    with serving(house, token=token) as port:
+    with serving(house, tokens={"token": token}) as port:
         page = Page(driver, port)
         page.wait(lambda: page.one("#token").is_displayed())
         page.one("#token input").send_keys("wrong", Keys.ENTER)

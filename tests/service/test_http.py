@@ -17,10 +17,11 @@ from anpr_stream.config.delivery import Http
 from anpr_stream.config.packaged import packaged
 from anpr_stream.errors import AddressError
 from anpr_stream.metrics import REGISTRY
-from anpr_stream.service import corrections, web_server
+from anpr_stream.service import trail, web_server
 from anpr_stream.service.http import PAGE, web_application
 from anpr_stream.service.web_server import WebServer
-from anpr_stream.store.database import open_database
+from anpr_stream.store import audit
+from anpr_stream.store.database import open_database, read_database
 from anpr_stream.store.privacy import keyed_hash
 from tests.service.fakes import event
 from tests.service.house import KEY, House
@@ -161,13 +162,13 @@ def test_a_damaged_store_is_told(house: House, client: httpx.Client, tmp_path: P
 
 
 def test_a_token_may_hold_any_character(house: House) -> None:
-    with serving(house, token="Schlüssel-für-alle") as client:
+    with serving(house, tokens={"token": "Schlüssel-für-alle"}) as client:
         good = {"Authorization": "Bearer Schlüssel-für-alle".encode()}
         assert client.get("/events", headers=good).status_code == 200
 
 
 def test_the_token_is_asked_for(house: House) -> None:
-    with serving(house, token=TOKEN) as client:
+    with serving(house, tokens={"token": TOKEN}) as client:
         paths = ("/metrics", "/status", "/events", "/visits/v2", "/snapshots/x", "/openapi.json", "/none")
         for path in paths:
             for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
@@ -182,7 +183,7 @@ def test_the_token_is_asked_for(house: House) -> None:
 
 @pytest.mark.parametrize("host", ["x/healthz?", "x/healthz#", "/healthz?"])
 def test_the_token_is_asked_for_whatever_the_host_is_called(house: House, host: str) -> None:
-    with serving(house, token=TOKEN) as client, raw_connection(client) as connection:
+    with serving(house, tokens={"token": TOKEN}) as client, raw_connection(client) as connection:
         connection.sendall(f"GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(9999), b""))
     assert answer.split()[1] in (b"400", b"401")
@@ -390,9 +391,65 @@ def test_what_cannot_be_corrected_says_why(house: House, client: httpx.Client) -
 def test_a_correction_does_not_wait_for_ever(
     house: House, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corrections, "WITHIN_S", 0.01)
+    monkeypatch.setattr(trail, "WITHIN_S", 0.01)
     may_go_on = threading.Event()
     house.site.change(lambda database: may_go_on.wait(60))
     answer = client.put("/visits/v2/correction", json={"text": "AB1"})
     may_go_on.set()
     assert answer.status_code == 503
+
+
+def trail_of(house: House) -> list[tuple[str, str, dict[str, Any], int | None]]:
+    """Return who did what, oldest first."""
+    with closing(read_database(house.site.folder)) as database:
+        found = list(audit.records(database))
+    return [(one.who, one.action, dict(one.asked), one.answers) for one in reversed(found)]
+
+
+def test_who_was_shown_plates_is_written_down(house: House) -> None:
+    with serving(house, tokens={"token": TOKEN, "anna": TOKEN[::-1]}) as client:
+        client.headers = {"Authorization": f"Bearer {TOKEN[::-1]}"}
+        (row,) = client.get("/events", params={"text": "ab12"}).json()
+        picture = row["event"]["images"]["frame"]["path"]
+        visit = row["event"]["visit_id"]
+        for path in (f"/visits/{visit}", f"/snapshots/{picture}", "/visits/none", "/status"):
+            client.get(path)
+        client.put("/visits/v2/correction", json={"text": "xy 998"})
+        client.get("/visits/v2/correction")
+        client.delete("/visits/v2/correction")
+        client.put("/visits/none/correction", json={"text": "xy 998"})
+        client.headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "10.0.0.7"}
+        with client.stream("GET", "/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "0"}):
+            pass
+        client.get("/events", headers={"Authorization": "Bearer wrong"})
+    anna = "anna@127.0.0.1"
+    assert trail_of(house) == [
+        (anna, "search", {"text": "ab12", "limit": 100}, 1),
+        (anna, "visit", {"visit": visit}, 1),
+        (anna, "picture", {"picture": picture}, 1),
+        (anna, "correct", {"visit": "v2", "text": "XY998"}, 1),
+        (anna, "visit", {"visit": "v2"}, 1),
+        (anna, "correct", {"visit": "v2", "take_back": True}, None),
+        ("token@10.0.0.7", "stream", {"limit": 100, "after": 0}, None),
+    ]
+
+
+def test_a_text_that_privacy_hides_is_none_in_the_audit_trail(house: House, client: httpx.Client) -> None:
+    house.is_plain = False
+    client.get("/events", params={"text": "AB12CDE"})
+    hashed = keyed_hash(KEY, "AB12CDE")
+    assert trail_of(house) == [("http@127.0.0.1", "search", {"text": hashed, "limit": 100}, 1)]
+
+
+def test_nobody_is_shown_plates_while_it_cannot_be_written_down(
+    house: House, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = client.get("/events", params={"text": "AB12"}).json()
+    monkeypatch.setattr(trail, "WITHIN_S", 0.01)
+    may_go_on = threading.Event()
+    house.site.change(lambda database: may_go_on.wait(60))
+    picture = row["event"]["images"]["frame"]["path"]
+    answers = [client.get(path) for path in ("/events", "/visits/v2", f"/snapshots/{picture}")]
+    may_go_on.set()
+    assert {answer.status_code for answer in answers} == {503}
+    assert "v2" not in "".join(answer.text for answer in answers)

@@ -35,7 +35,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("openapi")
     with Writer(open_database(folder)) as writer:
         house = House(folder, writer)
-        with serving(house, token=TOKEN) as client:
+        with serving(house, tokens={"token": TOKEN}) as client:
             yield str(client.base_url)
         house.recorder.close()
 

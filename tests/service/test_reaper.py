@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from anpr_stream.metrics import RETENTION_HELD
 from anpr_stream.service.reaper import DAY_S, STRAY_AFTER_S, Reaper, free_bytes
 from anpr_stream.service.writer import Writer
 from anpr_stream.store import ledger
+from anpr_stream.store.audit import Record, add, records
 from anpr_stream.store.database import open_database
 from anpr_stream.store.ledger import ImageRow, PlateClass
 from anpr_stream.store.reserve import Reserve
@@ -56,6 +58,21 @@ def test_each_class_has_its_age(writer: Writer, snapshots: SnapshotFolder, reser
     assert Reaper(rules, writer, snapshots, clock, reserve).run()
     assert visits(writer) == ["l1", "l2.5", "n1", "u1", "u2.5", "u4"]
     assert len(list(snapshots.folder.rglob("*.jpg"))) == 6
+
+
+def test_records_of_who_looked_up_plates_have_their_age(
+    writer: Writer, snapshots: SnapshotFolder, reserve: Reserve
+) -> None:
+    clock = FakeClock()
+    for days in (10, 200, 400):
+        record = Record(clock.now_s - days * DAY_S, "anna", "search", {})
+        writer.submit(partial(add, record=record)).result(60)
+
+    def left(days: float | None) -> int:
+        Reaper(Retention(audit_days=days, min_free_gb=0), writer, snapshots, clock, reserve).run()
+        return writer.submit(lambda database: len(list(records(database)))).result(60)
+
+    assert [left(days) for days in (None, 365, 100, 0)] == [3, 2, 1, 0]
 
 
 def test_a_clock_that_jumps_years_ahead_deletes_nothing(

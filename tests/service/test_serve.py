@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from anpr_stream.service.status_socket import ask_status
+from anpr_stream.store import audit
 from anpr_stream.store.database import read_database
 from tests.brokers import PostgreSql
 from tests.mjpeg import MjpegServer
@@ -243,6 +246,7 @@ def test_two_workers_given_the_same_camera_share_it_by_lease(config: Path, tmp_p
 
 
 SECRET = "TOP5ECRET"
+TOKEN = f"{SECRET}-of-anna"
 RECEIVERS = """
 outputs:
   - type: webhook
@@ -262,6 +266,7 @@ privacy: {unlisted: hash, key: TOP5ECRET-0123456789}
 def test_no_secret_is_shown_anywhere(config: Path, camera: MjpegServer) -> None:
     login = camera.url("gone").replace("http://", f"http://admin:{SECRET}@")
     text = config.read_text().replace("cameras: {", f"cameras: {{gone: {{url: '{login}'}}, ")
+    text = text.replace("http: {port: 0}", f"http: {{port: 0, tokens: {{anna: {TOKEN}}}}}")
     config.write_text(text + RECEIVERS)
     camera.dead.add("gone")
     with running(config) as daemon:
@@ -270,10 +275,18 @@ def test_no_secret_is_shown_anywhere(config: Path, camera: MjpegServer) -> None:
         store = config.parent / "store"
         status = ask_status(store / "status.sock")
         assert all(output["error"] for output in status["outputs"].values())
-        shown = json.dumps(status) + daemon.log.read_text()
+        (address,) = re.findall(r"the page is at (http\S+/)", daemon.log.read_text())
+        with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+            client.headers["Authorization"] = f"Bearer {TOKEN}"
+            (found, *_) = client.get("/events", params={"text": TEXT}).json()
+            metrics = client.get("/metrics").text
+        shown = json.dumps(status) + json.dumps(found) + metrics
         daemon.signal(signal.SIGTERM)
         daemon.process.wait(LIMIT_S)
     kept = b"".join(path.read_bytes() for path in store.rglob("*") if path.is_file())
     assert SECRET not in shown + daemon.log.read_text()
     assert SECRET.encode() not in kept
     assert TEXT.encode() not in kept
+    with closing(read_database(store)) as database:
+        (record,) = audit.records(database)
+    assert (record.who, record.asked["text"]) == ("anna@127.0.0.1", found["event"]["text"])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from anpr_stream.outputs.schema import event_to_dict
 from anpr_stream.store.corrections import Correction
@@ -61,3 +64,15 @@ def test_what_gives_no_picture_is_counted_by_reason(tmp_path: Path) -> None:
     said = [gone, damaged, blurred, visit(snapshots, None, "none")]
     counts = write_labels(said, snapshots, tmp_path / "gate")
     assert counts == {"no_plate": 1, "no_picture": 2, "damaged_picture": 1}
+
+
+def test_an_export_that_fails_leaves_no_labels(tmp_path: Path) -> None:
+    snapshots = SnapshotFolder(tmp_path / "snapshots", 90)
+
+    def visits() -> Iterator[Found]:
+        yield visit(snapshots, "AB12")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError):
+        write_labels(visits(), snapshots, tmp_path / "gate")
+    assert not (tmp_path / "gate" / LABELS).exists()

@@ -80,6 +80,17 @@ def test_a_later_car_after_a_crash_fires(database: sqlite3.Connection) -> None:
     assert after_a_crash(database, first_utc_s=1062.0) == 2
 
 
+def test_the_car_fires_again_where_the_clock_went_back_over_a_crash(database: sqlite3.Connection) -> None:
+    """The visit that was cut off lies in the future: it is no earlier part of this one."""
+    assert after_a_crash(database, first_utc_s=900.0) == 2
+
+
+def test_a_clock_that_was_set_back_by_seconds_over_a_crash_fires_nothing_again(
+    database: sqlite3.Connection,
+) -> None:
+    assert after_a_crash(database, first_utc_s=990.0) == 1
+
+
 def test_another_car_after_a_crash_fires(database: sqlite3.Connection) -> None:
     assert after_a_crash(database, once_lanes=(OnceLane("gate", "XY999"),)) == 2
 

@@ -97,3 +97,17 @@ def test_a_folder_that_cannot_be_written_is_named(snapshots: SnapshotFolder) -> 
     snapshots.folder.write_text("in the way")
     with pytest.raises(StoreError, match="snapshots"):
         snapshots.store(event_with_picture(), False, False)
+
+
+def test_a_picture_that_retention_takes_while_it_is_looked_for_is_gone(tmp_path: Path) -> None:
+    class Racing(SnapshotFolder):
+        def resolve(self, relative: str) -> Path | None:
+            found = super().resolve(relative)
+            self.delete([relative])
+            return found
+
+    row = SnapshotFolder(tmp_path, 90).store(event_with_picture(), hide_plate=False, hide_others=False)[
+        "crop"
+    ]
+    assert SnapshotFolder(tmp_path, 90).read(row.path)
+    assert Racing(tmp_path, 90).read(row.path) is None
