@@ -6,11 +6,12 @@ import asyncio
 import hmac
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +36,8 @@ from anpr_stream.service.queries import parse_query
 from anpr_stream.store import history
 from anpr_stream.store.database import read_database
 from anpr_stream.store.history import Query
-from anpr_stream.store.snapshots import SnapshotFolder
+from anpr_stream.store.ledger import ImageRow
+from anpr_stream.store.snapshots import MEDIA_TYPES, SnapshotFolder
 
 PAGE = {
     "/": ("index.html", "text/html"),
@@ -47,8 +49,8 @@ PAGE = {
 """File and media type of each part of the page for people."""
 PAGE_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:;"
+        " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
@@ -140,6 +142,7 @@ def web_application(site: Site) -> Starlette:
             Route("/status", pages.status),
             Route("/events", pages.events),
             Route("/visits/{visit_id}", pages.visit),
+            Route("/visits/{visit_id}/clip", pages.clip),
             Route("/visits/{visit_id}/correction", corrections.serve, methods=CorrectionPages.VERBS),
             Route("/snapshots/{path:path}", pages.snapshot),
             Route("/openapi.json", pages.openapi),
@@ -200,14 +203,21 @@ class _Pages:
         path = self._site.snapshots.resolve(request.path_params["path"])
         if path is None:
             return _error(404, "no such picture, or not any more")
-        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
-        return FileResponse(path, media_type="image/jpeg", headers=headers)
+        return _stored(path)
+
+    async def clip(self, request: Request) -> Response:
+        visit_id = request.path_params["visit_id"]
+        row = await run_in_threadpool(self.read, lambda db: history.clip(db, visit_id))
+        path = None if row is None else self._site.snapshots.resolve(row.path)
+        if row is None or path is None:
+            return _error(404, "no clip of this visit, not yet or not any more")
+        return _stored(path, {"ETag": f'"{row.sha256}"'})
 
     def _search(self, query: Query) -> Response:
         visits = self.read(lambda db: list(history.search(db, query, self._site.confusions)))
         rows = [
             f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)},'
-            f'"correction":{json.dumps(as_json(visit.correction))}}}'
+            f'"correction":{json.dumps(as_json(visit.correction))},"clip":{_clip_as_json(visit.clip)}}}'
             for visit in visits
         ]
         return Response(f"[{','.join(rows)}]", media_type="application/json")
@@ -284,6 +294,16 @@ def _bearer(token: str) -> Callable[[Request, Callable[[Request], Awaitable[Resp
         return await call_next(request)
 
     return check
+
+
+def _stored(path: Path, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    """Return a picture or clip, or the part of it that `Range` asks for."""
+    every = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private", **headers}
+    return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=every)
+
+
+def _clip_as_json(clip: ImageRow | None) -> str:
+    return json.dumps(clip and {"path": clip.path, "sha256": clip.sha256})
 
 
 def _yes_or_no(is_well: bool) -> Response:
