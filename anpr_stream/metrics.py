@@ -64,6 +64,22 @@ EVENTS_DROPPED = Counter(
 PICTURES_DROPPED = Counter(
     "anpr_pictures_dropped", "Pictures not stored, by reason", ["reason"], registry=REGISTRY
 )
+CLIPS_STORED = Counter("anpr_clips_stored", "Clips stored", ["camera"], registry=REGISTRY)
+CLIPS_SHORT = Counter(
+    "anpr_clips_short",
+    "Clips stored whose begin or end was not in memory: a break of the stream, or a visit told late",
+    ["camera"],
+    registry=REGISTRY,
+)
+CLIPS_DROPPED = Counter(
+    "anpr_clips_dropped", "Visits without a clip, by reason", ["camera", "reason"], registry=REGISTRY
+)
+CLIP_PACKETS_DROPPED = Counter(
+    "anpr_clip_packets_dropped",
+    "Encoded pictures of which no clip can be made, by reason",
+    ["camera", "reason"],
+    registry=REGISTRY,
+)
 STORE_FAULTS = Counter("anpr_store_faults", "Commits that failed and were tried again", registry=REGISTRY)
 STORE_FREE_BYTES = Gauge("anpr_store_free_bytes", "Free space on the store's disk", registry=REGISTRY)
 FORGOTTEN = Counter(

@@ -392,6 +392,23 @@ class Event:
     crop: Crop | None = field(default=None, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The camera's own video around a visit.
+
+    Attributes:
+        visit_id: the visit's.
+        camera: name of the camera.
+        utc_s: when the visit began.
+        data: an MP4 file.
+    """
+
+    visit_id: str
+    camera: str
+    utc_s: float
+    data: bytes = field(repr=False)
+
+
 class SourceState(Enum):
     """What a source is doing."""
 

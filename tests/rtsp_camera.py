@@ -40,10 +40,14 @@ STREAMS = {
     "/jpeg": (WIDTH, HEIGHT, "jpegenc ! rtpjpegpay"),
     "/gate": (640, 360, H264),
     "/gate-main": (1280, 720, H264),
+    "/visit": (640, 360, H264),
+    "/visit-main": (1280, 720, H264),
+    "/visit-h265": (640, 360, f"x265enc log-level=none {FAST} ! rtph265pay config-interval=1"),
 }
 """Streams of one scene, small and large: pictures of one moment have one number in all of them. At the
-gate a magenta plate passes instead, again and again."""
+gate a magenta plate passes instead, again and again; a visit is such a plate now and then, numbered."""
 PASS_PICTURES = 90
+VISIT_EVERY, VISIT_PICTURES = 128, 30
 
 
 def passing(number: int, width: int, height: int) -> Image:
@@ -53,6 +57,17 @@ def passing(number: int, width: int, height: int) -> Image:
     left = (40 + 6 * (number % PASS_PICTURES)) * width // 640
     top, tall, wide = 200 * height // 360, 32 * height // 360, 64 * width // 640
     image[top : top + tall, left : left + wide] = (255, 0, 255)
+    return image
+
+
+def visiting(number: int, width: int, height: int) -> Image:
+    """A numbered picture; in the first of each `VISIT_EVERY` a magenta plate crosses its upper half."""
+    image = picture(number, width, height)
+    image[: height // 2] = 110
+    if number % VISIT_EVERY < VISIT_PICTURES:
+        left = (40 + 8 * (number % VISIT_EVERY)) * width // 640
+        top, tall, wide = 60 * height // 360, 32 * height // 360, 64 * width // 640
+        image[top : top + tall, left : left + wide] = (255, 0, 255)
     return image
 
 
@@ -101,10 +116,13 @@ class Camera:
         self.die()
 
 
+DRAWN = {"/gate": passing, "/visit": visiting}
+
+
 def feed(_factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia, path: str) -> None:
     """Give each new viewer numbered pictures, at the camera's pace."""
     width, height, _ = STREAMS[path]
-    draw = passing if path.startswith("/gate") else picture
+    draw = next((each for name, each in DRAWN.items() if path.startswith(name)), picture)
     source = media.get_element().get_by_name("in")
 
     def push() -> None:

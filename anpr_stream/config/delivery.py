@@ -279,6 +279,11 @@ class Privacy(Section):
         """Whether texts may be kept as they are, whoever's they are."""
         return self.listed == self.unlisted == "plain"
 
+    @property
+    def hides_nothing(self) -> bool:
+        """Whether all texts are kept as they are, and all plates shown."""
+        return self.is_plain and self.unread == "plain" and not self.blur_unlisted
+
     @model_validator(mode="after")
     def _key_for_hash(self) -> Privacy:
         if "hash" in (self.listed, self.unlisted):
@@ -290,7 +295,7 @@ class Privacy(Section):
 
 
 class Retention(Section):
-    """How long visits and their pictures are kept; checked while running."""
+    """How long visits with their pictures and clips are kept; checked while running."""
 
     listed_days: float | None = Field(default=90.0, gt=0)
     """Visits of plates on a list; null: for ever."""
@@ -301,9 +306,10 @@ class Retention(Section):
     audit_days: float | None = Field(default=365.0, ge=0)
     """Records of who looked up plates (`anpr-stream audit`); 0: gone at the next check, null: for ever."""
     max_gb: float | None = Field(default=20.0, gt=0)
-    """Pictures together, in 10^9 bytes; the oldest go first, those of unlisted plates before listed."""
+    """Pictures and clips together, in 10^9 bytes; the oldest go first, those of unlisted plates before
+    listed."""
     min_free_gb: float = Field(default=1.0, ge=0)
-    """Below this much free disk no pictures are stored and old ones are deleted; lower: the disk
+    """Below this much free disk no pictures and clips are stored and old ones are deleted; lower: the disk
     may run full, and then events wait in memory."""
     every_s: Seconds = 60.0
     """Time between checks."""

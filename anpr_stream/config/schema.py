@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from anpr_stream.config.clips import ClipSettings
 from anpr_stream.config.delivery import Output, PlateList, Privacy, Service, Store
 from anpr_stream.config.files import FileOutput
 from anpr_stream.config.flow import BatchSettings, FlowSettings
@@ -32,6 +33,9 @@ class CameraSettings(Section):
 
     tracking: TrackingSettings = TrackingSettings()
     """From plates in frames to events: tracks, reads, visits, zones."""
+
+    clips: ClipSettings = ClipSettings()
+    """The camera's own video around each visit, beside its pictures (`anpr-stream serve`)."""
 
 
 class Camera(CameraSettings):
@@ -97,6 +101,17 @@ class Settings(CameraSettings):
         for plate_list in self.lists:
             if unknown := set(plate_list.zones) - self.zones(plate_list.cameras):
                 raise ValueError(f"{plate_list.name}: zones: none of its cameras has a zone {min(unknown)!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _show_nothing_hidden(self) -> Settings:
+        """Refuse clips beside pictures that hide plates: nothing is hidden in the camera's own video."""
+        is_clipped = any(settings.clips.enabled for settings in (self, *self.cameras.values()))
+        if is_clipped and not self.privacy.hides_nothing:
+            raise ValueError(
+                "clips: they show every plate, and privacy is to hide some: "
+                "set clips.enabled to false, or privacy to plain without blur_unlisted"
+            )
         return self
 
     def zones(self, cameras: Collection[str] = ()) -> set[str]:

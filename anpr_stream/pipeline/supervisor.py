@@ -12,6 +12,7 @@ from anpr_stream.config.schema import Camera, Settings
 from anpr_stream.errors import AnprError
 from anpr_stream.interfaces import Clock, ListMatcher, Notebook, Source
 from anpr_stream.pipeline.camera import CameraRun, CameraStatus, FrameObserver, Way
+from anpr_stream.pipeline.clips import ClipCutter
 from anpr_stream.pipeline.follower import Follower
 from anpr_stream.pipeline.looks import DetectorWorker, LiveLooks, Looks, RecordedLooks
 from anpr_stream.pipeline.networks import Networks
@@ -20,7 +21,7 @@ from anpr_stream.pipeline.worker import FairFrames, FreshCrops, Worker
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.sources.locate import Kind, locate
 from anpr_stream.sources.open import open_source
-from anpr_stream.types import Crop, Detection, Event, Frame, Read
+from anpr_stream.types import Clip, Crop, Detection, Event, Frame, Read
 
 IDLE_S = 0.1
 """How soon a silent camera's late reads and ended visits are noticed."""
@@ -40,6 +41,7 @@ class Pipeline:
         lists: ListMatcher | None = None,
         clock: Clock | None = None,
         notebook: Notebook | None = None,
+        send_clip: Callable[[Clip], None] | None = None,
     ) -> None:
         """Start the networks' threads; cameras come with `start`.
 
@@ -53,10 +55,13 @@ class Pipeline:
             lists: the plate lists, if there are any.
             clock: the machine's own by default.
             notebook: what live cameras remember from one life to the next.
+            send_clip: takes the clips of cameras whose settings ask for them, called from a thread of
+                their own; None: there are none.
         """
         cv2.setNumThreads(1)
         self._networks = networks
         self._send = send
+        self._clips = ClipCutter(send_clip) if send_clip else None
         self._lists = lists
         self._notebook = notebook
         self._clock = clock or SystemClock()
@@ -76,7 +81,7 @@ class Pipeline:
             camera: its settings.
             observer: sees every frame, in the camera's thread.
         """
-        run = CameraRun(name, lambda: self._way(name, camera), self._send, self._clock, observer)
+        run = CameraRun(name, lambda: self._way(name, camera), self._pass_on, self._clock, observer)
         with self._lock:
             self._runs[name] = run
 
@@ -86,6 +91,8 @@ class Pipeline:
             run = self._runs.pop(name)
         run.stop()
         run.wait()
+        if self._clips is not None:
+            self._clips.forget(name)
 
     def stop_all(self) -> None:
         """Let all cameras end soon; does not wait."""
@@ -93,11 +100,16 @@ class Pipeline:
             run.stop()
 
     def wait(self, limit_s: float | None = None) -> bool:
-        """Wait for the end of all cameras, for so long together; tell whether all have ended."""
-        if limit_s is None:
-            return all(run.wait() for run in self._all())
-        until_s = self._clock.monotonic_s() + limit_s
-        return all(run.wait(max(0.0, until_s - self._clock.monotonic_s())) for run in self._all())
+        """Wait for the end of all cameras and for their clips, for so long together.
+
+        Returns:
+            Whether all cameras have ended.
+        """
+        until_s = None if limit_s is None else self._clock.monotonic_s() + limit_s
+        have_ended = all(run.wait(self._left_s(until_s)) for run in self._all())
+        if self._clips is not None:
+            self._clips.settle(self._left_s(until_s))
+        return have_ended
 
     def error(self, name: str) -> AnprError | None:
         """Return the error that a camera ended with or waits after."""
@@ -114,6 +126,8 @@ class Pipeline:
         self.wait()
         self._detector.close()
         self._reader.close()
+        if self._clips is not None:
+            self._clips.close()
 
     def __enter__(self) -> Pipeline:
         return self
@@ -132,6 +146,14 @@ class Pipeline:
         with self._lock:
             return list(self._runs.values())
 
+    def _left_s(self, until_s: float | None) -> float | None:
+        return None if until_s is None else max(0.0, until_s - self._clock.monotonic_s())
+
+    def _pass_on(self, event: Event) -> None:
+        self._send(event)
+        if self._clips is not None:
+            self._clips.follow(event)
+
     def _live_cameras(self) -> int:
         return len(self._runs)
 
@@ -141,7 +163,8 @@ class Pipeline:
         is_live = address.is_live
         if address.kind is Kind.PICTURES:
             camera = _for_lone_pictures(camera)
-        source = open_source(camera.url, camera.source, name, self._clock)
+        ring = self._clips.begin(name, camera.clips, is_live=is_live) if self._clips else None
+        source = open_source(camera.url, camera.source, name, self._clock, ring)
         desk = self._desk(name, camera, is_live)
         # A recording tells the same each time, whatever was played before.
         notebook = self._notebook if is_live else None

@@ -21,6 +21,7 @@ from anpr_stream.interfaces import Clock
 from anpr_stream.metrics import OUTBOX_DEPTH
 from anpr_stream.outputs.files import file_sink
 from anpr_stream.plates.matching import Confusions
+from anpr_stream.service.clips import ClipKeeper
 from anpr_stream.service.lane import LaneStatus
 from anpr_stream.service.lanes import Lanes
 from anpr_stream.service.notebook import PlateNotebook
@@ -35,7 +36,7 @@ from anpr_stream.store.lists import ListBook
 from anpr_stream.store.privacy import keyed_hash, note_privacy
 from anpr_stream.store.reserve import Reserve
 from anpr_stream.store.snapshots import SnapshotFolder
-from anpr_stream.types import Event, FusedRead, ListHit
+from anpr_stream.types import Clip, Event, FusedRead, ListHit
 
 LOG = logging.getLogger(__name__)
 SNAPSHOTS = "snapshots"
@@ -99,6 +100,7 @@ class Depot:
             self._recorder = stack.enter_context(
                 Recorder(self.writer, kept, _rules(settings), clock, self._accepted, self._files)
             )
+            self._clips = ClipKeeper(snapshots, self._recorder, self.writer, clock)
             self._recorder.has_space = self._reaper.run()
             self._lanes.change(self._lanes.prepare(plans))
             self._stack = stack.pop_all()
@@ -106,6 +108,10 @@ class Depot:
     def write(self, event: Event) -> None:
         """Take an event; never waits."""
         self._recorder.write(event)
+
+    def write_clip(self, clip: Clip) -> None:
+        """Store a clip of a visit whose events were written before; waits for the disk."""
+        self._clips.write(clip)
 
     def hits(
         self, camera: str, plate: FusedRead, utc_s: float, zones: Collection[str] = ()

@@ -37,7 +37,11 @@ from anpr_stream.store import history
 from anpr_stream.store.audit import asked_of
 from anpr_stream.store.database import read_database
 from anpr_stream.store.history import Query
-from anpr_stream.store.snapshots import SnapshotFolder
+from anpr_stream.store.ledger import ImageRow
+from anpr_stream.store.snapshots import MEDIA_TYPES, SnapshotFolder
+
+STORED_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
+"""Of pictures and clips."""
 
 PAGE = {
     "/": ("index.html", "text/html"),
@@ -49,8 +53,8 @@ PAGE = {
 """File and media type of each part of the page for people."""
 PAGE_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:;"
+        " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
@@ -142,6 +146,7 @@ def web_application(site: Site) -> Starlette:
             Route("/status", pages.status),
             Route("/events", pages.events),
             Route("/visits/{visit_id}", pages.visit),
+            Route("/visits/{visit_id}/clip", pages.clip),
             Route("/visits/{visit_id}/correction", corrections.serve, methods=CorrectionPages.VERBS),
             Route("/snapshots/{path:path}", pages.snapshot),
             Route("/openapi.json", pages.openapi),
@@ -210,14 +215,24 @@ class _Pages:
         if content is None:
             return _error(404, "no such picture, or not any more")
         await self._trail.note(request, "picture", {"picture": path}, 1)
-        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
-        return Response(content, media_type="image/jpeg", headers=headers)
+        return Response(content, media_type=MEDIA_TYPES[Path(path).suffix], headers=STORED_HEADERS)
+
+    async def clip(self, request: Request) -> Response:
+        visit_id = request.path_params["visit_id"]
+        row = await run_in_threadpool(self.read, lambda db: history.clip(db, visit_id))
+        path = None if row is None else self._site.snapshots.resolve(row.path)
+        if row is None or path is None:
+            return _error(404, "no clip of this visit, not yet or not any more")
+        await self._trail.note(request, "clip", {"visit": visit_id}, 1)
+        # A file and not its bytes: browsers ask for parts of it (`Range`).
+        headers = {**STORED_HEADERS, "ETag": f'"{row.sha256}"'}
+        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=headers)
 
     def _search(self, query: Query) -> tuple[int, str]:
         visits = self.read(lambda db: list(history.search(db, query, self._site.confusions)))
         rows = [
             f'{{"event":{visit.payload},"class":"{visit.plate_class}","distance":{json.dumps(visit.distance)},'
-            f'"correction":{json.dumps(as_json(visit.correction))}}}'
+            f'"correction":{json.dumps(as_json(visit.correction))},"clip":{_clip_as_json(visit.clip)}}}'
             for visit in visits
         ]
         return len(rows), f"[{','.join(rows)}]"
@@ -300,6 +315,10 @@ def _bearer(
         return await call_next(request)
 
     return check
+
+
+def _clip_as_json(clip: ImageRow | None) -> str:
+    return json.dumps(clip and {"path": clip.path, "sha256": clip.sha256})
 
 
 def _yes_or_no(is_well: bool) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import TypeAlias
 
 from anpr_stream.config.delivery import Output, PlateList, Privacy, reveal
 from anpr_stream.errors import SinkError, StoreError
@@ -34,6 +35,9 @@ MOST_PICTURES_WAITING = 32
 """Events that wait with their frame (3 MB for 1080p); more than these lose their pictures, not themselves."""
 MOST_VISITS = 10_000
 """Visits whose pictures are remembered, should a camera never end them."""
+
+
+_Job: TypeAlias = "tuple[Event, Rules] | Callable[[], object]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class Recorder:
         self._on_accepted = on_accepted
         self._files = files
         self._visits: OrderedDict[str, _Visit] = OrderedDict()
-        self._waiting: deque[tuple[Event, Rules]] = deque()
+        self._waiting: deque[_Job] = deque()
         self._pictures_waiting = 0
         self._uncommitted = 0
         self._changed = threading.Condition()
@@ -149,6 +153,19 @@ class Recorder:
             QUEUE_DEPTH.labels("recorder").set(len(self._waiting))
             self._changed.notify_all()
 
+    def afterwards(self, job: Callable[[], object]) -> bool:
+        """Have something quick done in the recorder's thread after all that was written before; never waits.
+
+        Returns:
+            False where it is closed, or memory is full: the job is not done then.
+        """
+        with self._changed:
+            if self._is_closing or len(self._waiting) + self._uncommitted >= MOST_WAITING:
+                return False
+            self._waiting.append(job)
+            self._changed.notify_all()
+            return True
+
     def close(self) -> None:
         """Accept what waits and end the thread; may be called twice."""
         with self._changed:
@@ -166,6 +183,9 @@ class Recorder:
 
     def _run(self) -> None:
         while (found := self._next()) is not None:
+            if not isinstance(found, tuple):
+                found()
+                continue
             event, rules = found
             try:
                 self._record(event, rules)
@@ -174,15 +194,16 @@ class Recorder:
                 LOG.exception("%s: event of visit %s is lost", event.camera, event.visit_id)
                 EVENTS_DROPPED.labels(event.camera, "error").inc()
 
-    def _next(self) -> tuple[Event, Rules] | None:
+    def _next(self) -> _Job | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closing)
             if not self._waiting:
                 return None
-            event, rules = self._waiting.popleft()
+            found = self._waiting.popleft()
             QUEUE_DEPTH.labels("recorder").set(len(self._waiting))
-            self._pictures_waiting -= event.crop is not None
-            return event, rules
+            if isinstance(found, tuple):
+                self._pictures_waiting -= found[0].crop is not None
+            return found
 
     def _record(self, event: Event, rules: Rules) -> None:
         for hit in event.list_hits:

@@ -84,7 +84,9 @@ def run(
     news = News()
     with ExitStack() as stack:
         depot = stack.enter_context(Depot(settings, folder, clock, news.tell))
-        pipeline = Pipeline(settings, networks, partial(_send, depot), depot, clock, depot.notebook)
+        pipeline = Pipeline(
+            settings, networks, partial(_send, depot), depot, clock, depot.notebook, depot.write_clip
+        )
         leases = _leases(settings, clock)
         daemon = Daemon(
             settings, pipeline, depot, load, clock, Notifier(environ), leases, _engines(networks.loaded)

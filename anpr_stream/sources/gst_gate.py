@@ -12,11 +12,13 @@ from typing import Any
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
+from anpr_stream.sources.clip_ring import ClipRing
 from anpr_stream.sources.gst_decoders import PARSERS, choose_decoder
 from anpr_stream.sources.gst_errors import BusReader
 from anpr_stream.sources.gst_pictures import PictureMaker, camera_utc_s, now_s, picture_tail, running_time_s
 from anpr_stream.sources.gst_runtime import Gst, change_state, make
 from anpr_stream.sources.gst_stream import START_LIMIT_S, STOP_LIMIT_S, Stream, link_all
+from anpr_stream.sources.gst_tap import Tap, tap_of
 from anpr_stream.sources.locate import Address
 from anpr_stream.sources.session import Picture, StreamInfo
 from anpr_stream.types import PixelFormat, Planes
@@ -37,7 +39,15 @@ class GatedPlayer(Stream):
     camera is alive, how large its pictures are and what time it has.
     """
 
-    def __init__(self, address: Address, settings: SourceSettings, is_wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        settings: SourceSettings,
+        is_wanted: Callable[[], bool],
+        ring: ClipRing | None = None,
+    ) -> None:
+        self._ring = ring
+        self._tap: Tap | None = None
         self._is_wanted = is_wanted
         self._packets: list[Any] = []
         self._decoding: PacketDecoder | None = None
@@ -48,6 +58,8 @@ class GatedPlayer(Stream):
         """Wait for the next picture; see `Session`."""
         packet = self._pull_sample(min(limit_s, GLANCE_S) if self._decoding else limit_s)
         if packet is not None:
+            if self._tap is not None:
+                self._tap.put(packet)
             self._keep(packet)
             self._switch(packet)
         picture = self._decoding.pull(self._count, now_s(self._pipeline)) if self._decoding else None
@@ -69,6 +81,7 @@ class GatedPlayer(Stream):
         return [make("appsink", sync=False, enable_last_sample=False, max_buffers=MOST_PACKETS, drop=True)]
 
     def _take(self, pad: Any, caps: Any) -> None:
+        self._tap = tap_of(caps, self._ring, self._address.shown)
         parser = SIZING.get(caps.get_structure(0).get_name())
         if parser is None:
             pad.link(self._tail_pad)

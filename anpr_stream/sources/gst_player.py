@@ -12,11 +12,13 @@ from typing import Any
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
+from anpr_stream.sources.clip_ring import ClipRing
 from anpr_stream.sources.gst_decoders import choose_decoder
 from anpr_stream.sources.gst_frames import copies
 from anpr_stream.sources.gst_pictures import TIME, PictureMaker, now_s, picture_tail
 from anpr_stream.sources.gst_runtime import NO_TIME, SECOND, Gst
 from anpr_stream.sources.gst_stream import Stream, link_all
+from anpr_stream.sources.gst_tap import Tap, tap_of
 from anpr_stream.sources.locate import Address
 from anpr_stream.sources.session import Picture, StreamInfo
 
@@ -26,7 +28,9 @@ COPY_NOTE = "; planes are copied: sudo apt install python3-gst-1.0"
 class Player(Stream):
     """Plays one address once; a `Session`."""
 
-    def __init__(self, address: Address, settings: SourceSettings) -> None:
+    def __init__(self, address: Address, settings: SourceSettings, ring: ClipRing | None = None) -> None:
+        self._ring = ring
+        self._tap: Tap | None = None
         self._decoder = ""
         self._is_hardware = False
         self._maker = PictureMaker()
@@ -36,6 +40,8 @@ class Player(Stream):
     def pull(self, limit_s: float) -> Picture | None:
         """Wait for the next picture; see `Session`."""
         sample = self._pull_sample(limit_s)
+        if self._tap is not None:
+            self._tap.drain()
         if sample is None:
             return None
         now = now_s(self._pipeline) if self._address.is_live else None
@@ -77,6 +83,7 @@ class Player(Stream):
         return picture_tail(self._settings, is_live=self._address.is_live)
 
     def _take(self, pad: Any, caps: Any) -> None:
+        tap = tap_of(caps, self._ring, self._address.shown)
         if caps.get_structure(0).get_name() == "video/x-raw":
             self._decoder = "none (raw video)"
             pad.link(self._tail_pad)
@@ -90,7 +97,9 @@ class Player(Stream):
         decoder.elements[-1].get_static_pad("src").link(self._tail_pad)
         for element in decoder.elements:
             element.sync_state_with_parent()
-        pad.link(decoder.elements[0].get_static_pad("sink"))
+        entry = decoder.elements[0].get_static_pad("sink")
+        pad.link(entry if tap is None else tap.before(self._pipeline, entry))
+        self._tap = tap
 
     def _number(self) -> int:
         """How many pictures came before this one, counting those that newer ones pushed out.
@@ -110,11 +119,12 @@ class Playback:
     Hardware tells only with the first pictures that it does not know a profile, a size or a bit depth.
     """
 
-    def __init__(self, address: Address, settings: SourceSettings) -> None:
+    def __init__(self, address: Address, settings: SourceSettings, ring: ClipRing | None = None) -> None:
         self._address = address
         self._settings = settings
+        self._ring = ring
         self._note = ""
-        self._player = Player(address, settings)
+        self._player = Player(address, settings, ring)
 
     def pull(self, limit_s: float) -> Picture | None:
         """Wait for the next picture; see `Session`."""
@@ -125,7 +135,10 @@ class Playback:
                 raise
             self._note = f"; {self._player.info().decoder} failed: {error.message}"
         self._player.close()
-        self._player = Player(self._address, self._settings.model_copy(update={"decoder": "software"}))
+        if self._ring is not None:
+            self._ring.begin_again()
+        without = self._settings.model_copy(update={"decoder": "software"})
+        self._player = Player(self._address, without, self._ring)
         return None
 
     def info(self) -> StreamInfo:

@@ -39,8 +39,8 @@ SECOND = Gst.SECOND
 __all__ = ["NO_TIME", "SECOND", "GLib", "Gio", "Gst", "GstApp", "GstVideo", "change_state", "make"]
 
 PACKAGES = {
-    "gstreamer1.0-plugins-base": "appsink appsrc videoconvert videotestsrc parsebin",
-    "gstreamer1.0-plugins-good": "rtspsrc souphttpsrc v4l2src videoflip capssetter",
+    "gstreamer1.0-plugins-base": "appsink appsrc giostreamsink parsebin tee videoconvert videotestsrc",
+    "gstreamer1.0-plugins-good": "rtspsrc souphttpsrc v4l2src videoflip capssetter mp4mux",
     "gstreamer1.0-plugins-bad": "h264parse h265parse jpegparse",
 }
 """Debian and Ubuntu packages by the elements that are made by name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.interfaces import Clock, Source
+from anpr_stream.sources.clip_ring import ClipRing
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.sources.locate import Address, Kind, check_file, locate
 from anpr_stream.sources.pair import Demand, LargeStream, PairedSource
@@ -20,7 +21,13 @@ from anpr_stream.types import SourceInfo
 PROBE_STEP_S = 0.1
 
 
-def open_source(url_or_path: str, settings: SourceSettings, name: str, clock: Clock | None = None) -> Source:
+def open_source(
+    url_or_path: str,
+    settings: SourceSettings,
+    name: str,
+    clock: Clock | None = None,
+    ring: ClipRing | None = None,
+) -> Source:
     """Open a camera, recording, picture, or a folder or pattern of either.
 
     Args:
@@ -29,6 +36,7 @@ def open_source(url_or_path: str, settings: SourceSettings, name: str, clock: Cl
         settings: how it is opened.
         name: of the camera, stands in its frames and metrics.
         clock: for arrival times of live sources; the machine's own by default.
+        ring: gets the encoded video of a live camera, of a pair that of the large stream.
 
     Raises:
         SourceError: nothing is there, the text means nothing, or GStreamer is missing. A camera that
@@ -41,20 +49,31 @@ def open_source(url_or_path: str, settings: SourceSettings, name: str, clock: Cl
         return PictureSource(name, address.paths, settings)
     _need_gstreamer()
     if address.is_live:
-        return _open_live(address, settings, name, clock or SystemClock())
+        return _open_live(address, settings, name, clock or SystemClock(), ring)
     return RecordingSource(name, address.paths, settings, lambda path: _play(_clip(path), settings))
 
 
-def _open_live(address: Address, settings: SourceSettings, name: str, clock: Clock) -> Source:
-    source = LiveSource(name, address.shown, settings, lambda: _play(address, settings), clock)
+def _open_live(
+    address: Address, settings: SourceSettings, name: str, clock: Clock, ring: ClipRing | None
+) -> Source:
     if settings.main_url is None:
-        return source
+        return LiveSource(
+            name, address.shown, settings, lambda: _play(address, settings, ring), clock, ring=ring
+        )
+    source = LiveSource(name, address.shown, settings, lambda: _play(address, settings), clock)
     large = locate(settings.main_url.get_secret_value(), settings)
     if not large.is_live:
         raise SourceError(f"main_url {large.shown} is no live camera", "source-url")
     own = settings.model_copy(update={"late_limit_s": float("inf")})
     demand = Demand(clock)
-    gated = LiveSource(f"{name}/main", large.shown, own, lambda: _play_gated(large, own, demand.is_on), clock)
+    gated = LiveSource(
+        f"{name}/main",
+        large.shown,
+        own,
+        lambda: _play_gated(large, own, demand.is_on, ring),
+        clock,
+        ring=ring,
+    )
     return PairedSource(source, LargeStream(gated, demand), settings.pair_limit_s)
 
 
@@ -111,16 +130,18 @@ def _clip(path: Path) -> Address:
     return Address(Kind.CLIPS, str(path), paths=(check_file(path),))
 
 
-def _play(address: Address, settings: SourceSettings) -> Session:
+def _play(address: Address, settings: SourceSettings, ring: ClipRing | None = None) -> Session:
     from anpr_stream.sources.gst_player import Playback
 
-    return Playback(address, settings)
+    return Playback(address, settings, ring)
 
 
-def _play_gated(address: Address, settings: SourceSettings, is_wanted: Callable[[], bool]) -> Session:
+def _play_gated(
+    address: Address, settings: SourceSettings, is_wanted: Callable[[], bool], ring: ClipRing | None
+) -> Session:
     from anpr_stream.sources.gst_gate import GatedPlayer
 
-    return GatedPlayer(address, settings, is_wanted)
+    return GatedPlayer(address, settings, is_wanted, ring)
 
 
 def _need_gstreamer() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.errors import SourceError
 from anpr_stream.interfaces import Clock
+from anpr_stream.sources.clip_ring import ClipRing
 from anpr_stream.sources.meter import MeteredSource
 from anpr_stream.sources.playlist import StreamTime
 from anpr_stream.sources.session import EndOfStream, Picture, Session, StreamInfo
@@ -135,12 +137,14 @@ class LiveSource(MeteredSource):
         connect: Callable[[], Session],
         clock: Clock,
         chance: random.Random | None = None,
+        ring: ClipRing | None = None,
     ) -> None:
         super().__init__(name)
         self._shown = shown
         self._settings = settings
         self._connect = connect
         self._clock = clock
+        self._ring = ring
         self._backoff = Backoff(settings, chance or random.Random())
         self._began_s = clock.monotonic_s()
         self._segment = 0
@@ -162,6 +166,21 @@ class LiveSource(MeteredSource):
         self._meter.change(SourceState.CONNECTING, self._meter.status().reason)
         began_s = self._clock.monotonic_s()
         self._camera_clock, self._clock_note = CameraClock(), ""
+        with self._clipped(began_s - self._began_s):
+            yield from self._connection(began_s)
+
+    @contextmanager
+    def _clipped(self, offset_s: float) -> Iterator[None]:
+        """Tell the ring when a connection begins and ends."""
+        if self._ring is not None:
+            self._ring.begin(offset_s)
+        try:
+            yield
+        finally:
+            if self._ring is not None:
+                self._ring.end()
+
+    def _connection(self, began_s: float) -> Iterator[Frame]:
         session = self._connect()
         try:
             yield from self._watched(session, began_s - self._began_s)

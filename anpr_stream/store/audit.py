@@ -25,7 +25,7 @@ class Record:
     Attributes:
         utc_s: when.
         who: a user of this machine, or the name of the token and the caller's address.
-        action: `search`, `export`, `visit`, `picture`, `stream`, `correct` or `list`.
+        action: `search`, `export`, `visit`, `picture`, `clip`, `stream`, `correct` or `list`.
         asked: what was asked, as JSON values; no more of a text than privacy lets be kept.
         answers: how many visits, pictures or plates; None: nobody counted.
     """

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from anpr_stream.plates.matching import Confusions, TextIndex
 from anpr_stream.plates.text import normalise
 from anpr_stream.store.corrections import Correction
+from anpr_stream.store.ledger import ImageRow
 
 PAGE = 200
 """Visits that are read in one go."""
@@ -64,13 +65,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A visit: its last revision's payload, its class, the distance of a search by likeness, and what a
-    person says that its plate says."""
+    """A visit: its last revision's payload, its class, the distance of a search by likeness, what a person
+    says that its plate says, and its clip."""
 
     payload: str
     plate_class: str
     distance: float | None = None
     correction: Correction | None = None
+    clip: ImageRow | None = None
 
 
 def pattern(text: str) -> str:
@@ -106,6 +108,14 @@ def revisions(database: sqlite3.Connection, visit_id: str) -> list[str]:
     return [payload for (payload,) in rows]
 
 
+def clip(database: sqlite3.Connection, visit_id: str) -> ImageRow | None:
+    """Return the clip of a visit, None where there is none, or not any more."""
+    row = database.execute(
+        "SELECT path, sha256, bytes FROM images WHERE visit_id = ? AND path LIKE '%.mp4'", (visit_id,)
+    ).fetchone()
+    return None if row is None else ImageRow(*row)
+
+
 def newest(database: sqlite3.Connection) -> int:
     """Return the sequence number of the last accepted event, 0 when there is none."""
     found: int = database.execute("SELECT coalesce(max(sequence), 0) FROM revisions").fetchone()[0]
@@ -122,7 +132,7 @@ def after(database: sqlite3.Connection, sequence: int, limit: int) -> list[tuple
 
 def _page(database: sqlite3.Connection, fitting: Sequence[_Fitting]) -> Iterator[Found]:
     rows = database.execute(
-        "SELECT sequence, payload, plate_class, corrected_utc_s, corrections.text"
+        "SELECT sequence, visit_id, payload, plate_class, corrected_utc_s, corrections.text"
         " FROM revisions JOIN visits USING (visit_id) LEFT JOIN corrections USING (visit_id)"
         " WHERE sequence IN (SELECT value FROM json_each(?))",
         (json.dumps([sequence for sequence, _ in fitting]),),
@@ -130,8 +140,9 @@ def _page(database: sqlite3.Connection, fitting: Sequence[_Fitting]) -> Iterator
     found = {sequence: rest for sequence, *rest in rows}
     for sequence, away in fitting:
         if sequence in found:
-            payload, plate_class, corrected, text = found[sequence]
-            yield Found(payload, plate_class, away, None if corrected is None else Correction(text))
+            visit_id, payload, plate_class, corrected, text = found[sequence]
+            correction = None if corrected is None else Correction(text)
+            yield Found(payload, plate_class, away, correction, clip(database, visit_id))
 
 
 def _plain(rows: Iterable[_Row]) -> Iterator[_Fitting]:

@@ -104,6 +104,20 @@ def accept(database: sqlite3.Connection, entry: Entry, utc_s: float, resume_s: f
     return True
 
 
+def add_clip(database: sqlite3.Connection, visit_id: str, clip: ImageRow, utc_s: float) -> bool:
+    """Write the clip of a visit beside its pictures; the caller commits.
+
+    Returns:
+        False if there is no such visit, or not any more; then nothing is written.
+    """
+    added = database.execute(
+        "INSERT OR REPLACE INTO images"
+        " SELECT ?, visit_id, ?, ?, plate_class, ? FROM visits WHERE visit_id = ?",
+        (clip.path, clip.sha256, clip.bytes, utc_s, visit_id),
+    )
+    return added.rowcount == 1
+
+
 def open_visits(database: sqlite3.Connection) -> list[str]:
     """Return the last payload of each visit without a `final`: at start, those that a crash cut off."""
     rows = database.execute(

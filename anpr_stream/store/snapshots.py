@@ -1,4 +1,4 @@
-"""Pictures on disk: the crop and the very frame that was read, bound to the event by their hashes."""
+"""Pictures and clips on disk, bound to their visit by their hashes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ import cv2
 from anpr_stream.errors import StoreError
 from anpr_stream.store.ledger import ImageRow
 from anpr_stream.store.privacy import blur
-from anpr_stream.types import Box, Crop, Event, Image
+from anpr_stream.types import Box, Clip, Crop, Event, Image
 from anpr_stream.vision.planes import full_bgr
 
 LONGEST_COMPONENT = 255
 """Bytes of a name of a file or folder that all usual file systems take."""
 
 
+MEDIA_TYPES = {".jpg": "image/jpeg", ".mp4": "video/mp4"}
+"""What lies in the folder, by its suffix."""
+
+
 class SnapshotFolder:
-    """Writes pictures as `<day>/<camera>/<visit>-<revision>-<role>.jpg` below one folder."""
+    """Writes pictures as `<day>/<camera>/<visit>-<revision>-<role>.jpg` below one folder.
+
+    Clips lie beside them, as `<visit>-clip.mp4`.
+    """
 
     def __init__(self, folder: Path, jpeg_quality: int) -> None:
         self.folder = folder
@@ -51,6 +58,14 @@ class SnapshotFolder:
             pictures["crop"] = event.crop.image
         return {role: self._write(event, role, picture) for role, picture in pictures.items()}
 
+    def store_clip(self, clip: Clip) -> ImageRow:
+        """Write a clip.
+
+        Raises:
+            StoreError: the disk is full or not writable.
+        """
+        return self._keep(clip.utc_s, clip.camera, f"{_safe(clip.visit_id)}-clip.mp4", clip.data)
+
     def resolve(self, relative: str) -> Path | None:
         """Return the file of a path as it stands in an event; None for one that is gone or outside."""
         if "\0" in relative:
@@ -58,7 +73,7 @@ class SnapshotFolder:
         path = (self.folder / relative).resolve()
         is_inside = path.is_relative_to(self.folder.resolve())
         # Not Path.is_file: it raises for a name that is too long.
-        return path if is_inside and path.suffix == ".jpg" and os.path.isfile(path) else None
+        return path if is_inside and path.suffix in MEDIA_TYPES and os.path.isfile(path) else None
 
     def read(self, relative: str) -> bytes | None:
         """Return the bytes of the file that `resolve` finds; None also where retention takes it meanwhile."""
@@ -83,13 +98,15 @@ class SnapshotFolder:
                 yield path.relative_to(self.folder).as_posix()
 
     def _write(self, event: Event, role: str, picture: Image) -> ImageRow:
-        day = datetime.fromtimestamp(event.read_at.utc_s, tz=timezone.utc).date().isoformat()
         name = f"{_safe(event.visit_id)}-{event.revision}-{role}.jpg"
-        relative = f"{day}/{_safe(event.camera)}/{name}"
         is_encoded, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
         if not is_encoded:
-            raise StoreError(f"{relative}: a picture of shape {picture.shape} cannot be stored")
-        content = data.tobytes()
+            raise StoreError(f"{name}: a picture of shape {picture.shape} cannot be stored")
+        return self._keep(event.read_at.utc_s, event.camera, name, data.tobytes())
+
+    def _keep(self, utc_s: float, camera: str, name: str, content: bytes) -> ImageRow:
+        day = datetime.fromtimestamp(utc_s, tz=timezone.utc).date().isoformat()
+        relative = f"{day}/{_safe(camera)}/{name}"
         try:
             try:
                 _write_whole(self.folder / relative, content)

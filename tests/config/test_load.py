@@ -102,6 +102,23 @@ def test_a_key_that_would_break_the_line_is_shown_quoted() -> None:
     assert fault.startswith("a.yaml:1: flow.'\\r': unknown key")
 
 
+@pytest.mark.parametrize(
+    "privacy",
+    ["blur_unlisted: true", "unread: drop", "listed: drop", "unlisted: hash, key: 0123456789abcdef"],
+)
+def test_clips_are_refused_where_privacy_hides_plates(privacy: str) -> None:
+    for clips in ("clips: {enabled: true}", "cameras: {gate: {url: 'rtsp://h/x', clips: {enabled: true}}}"):
+        (fault,) = faults_of(f"privacy: {{{privacy}}}\n{clips}\n")
+        assert "clips: they show every plate" in fault
+    parse_settings(f"privacy: {{{privacy}}}\nclips: {{enabled: false}}\n", "a.yaml")
+
+
+def test_a_clip_must_hold_what_is_to_be_around_a_visit() -> None:
+    assert faults_of("clips: {before_s: 9, after_s: 9}") == [
+        "a.yaml:1: clips: most_s: must hold before_s and after_s together"
+    ]
+
+
 def test_a_fault_above_the_cameras_is_told_once_not_for_each_camera() -> None:
     assert faults_of("flow: {frames_waiting: 0}\ncameras:\n  a: {url: a.mp4}\n  b: {url: b.mp4}\n") == [
         "a.yaml:1: flow.frames_waiting: input should be greater than or equal to 1, not 0"

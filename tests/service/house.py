@@ -6,12 +6,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from anpr_stream.metrics import CLIPS_STORED
 from anpr_stream.plates.matching import Confusions
+from anpr_stream.service.clips import ClipKeeper
 from anpr_stream.service.http import News, Site
 from anpr_stream.service.recorder import Recorder, Rules
 from anpr_stream.service.writer import Writer
 from anpr_stream.store.privacy import keyed_hash
 from anpr_stream.store.snapshots import SnapshotFolder
+from anpr_stream.types import Clip
 from tests.service.fakes import FakeClock, event
 from tests.store.pictures import event_with_picture
 
@@ -43,6 +46,19 @@ class House:
         self.faults: list[str] = []
         self.is_ready = self.is_plain = True
         self.record(event_with_picture(), event("v2", text="XY999", camera="yard", lists=()))
+
+    def keep_clip(self, visit_id: str, data: bytes) -> None:
+        """Return when the clip of a visit is stored."""
+        stored = CLIPS_STORED.labels("gate")._value
+        before = stored.get()
+        clip = Clip(visit_id, "gate", 1_700_000_000.0, data)
+        ClipKeeper(self.snapshots, self.recorder, self._writer, FakeClock()).write(clip)
+        done = threading.Event()
+        self.recorder.afterwards(
+            lambda: self._writer.submit(lambda db: None).add_done_callback(lambda _: done.set())
+        )
+        assert done.wait(60)
+        assert stored.get() == before + 1
 
     def record(self, *events: Any) -> None:
         """Return when the events are accepted."""

@@ -6,17 +6,23 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from anpr_stream.config.clips import ClipSettings
 from anpr_stream.config.delivery import Http
 from anpr_stream.service.http import News, web_application
 from anpr_stream.service.web_server import WebServer
+from anpr_stream.sources.clip_ring import ClipRing
+from anpr_stream.sources.gst_mux import mux
 from anpr_stream.types import ListHit, Moment
 from tests.brokers import free_port
+from tests.media import render
 from tests.service.fakes import event
 from tests.service.house import House
+from tests.sources.test_gst_mux import tapped
 from tests.store.pictures import PLATE, event_with_picture
 
 DRIVER = shutil.which("chromedriver")
@@ -256,6 +262,24 @@ def test_one_visit(page: Page) -> None:
     assert "gate-1" in page.text("#facts")
     page.click("Close")
     assert page.all("#visit img[src]") == []
+
+
+def test_a_clip_plays(house: House, page: Page, tmp_path: Path) -> None:
+    ring = ClipRing("gate", ClipSettings(enabled=True))
+    ring.begin(0.0)
+    tapped(render(tmp_path / "camera.mkv", frames=30), ring)
+    page.open_visit("AB12CDE")
+    page.wait(lambda: page.is_shown("#frame img"))
+    assert not page.one("#clip").is_displayed()
+    page.click("Close")
+    house.keep_clip("gate-1", mux(ring.cut(0.0, 9.0, 0.0)))
+    page.open_visit("AB12CDE")
+    page.wait(lambda: page.one("#clip").is_displayed())
+    told = "const clip = document.getElementById('clip'); return [clip.readyState, clip.duration]"
+    page.wait(lambda: page.driver.execute_script(told)[0] == 4)
+    assert page.driver.execute_script(told)[1] == pytest.approx(3.0, abs=0.2)
+    page.click("Close")
+    assert page.all("#clip[src]") == []
 
 
 def test_a_visit_that_is_shown_follows_its_events(house: House, page: Page) -> None:

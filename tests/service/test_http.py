@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
@@ -126,6 +127,28 @@ def test_a_picture_is_found_by_its_path_whatever_the_camera_is_called(
     assert client.get(f"/snapshots/{found['images']['frame']['path']}").status_code == 200
 
 
+def test_a_clip_and_parts_of_it(house: House, client: httpx.Client) -> None:
+    assert client.get("/visits/gate-1/clip").status_code == 404
+    assert [visit["clip"] for visit in client.get("/events").json()] == [None, None]
+    data = bytes(range(256)) * 100
+    house.keep_clip("gate-1", data)
+    whole = client.get("/visits/gate-1/clip")
+    assert (whole.status_code, whole.content) == (200, data)
+    assert (whole.headers["content-type"], whole.headers["accept-ranges"]) == ("video/mp4", "bytes")
+    (found,) = (visit["clip"] for visit in client.get("/events?camera=gate").json())
+    assert found["sha256"] == hashlib.sha256(data).hexdigest() == whole.headers["etag"].strip('"')
+    assert client.get(f"/snapshots/{found['path']}").content == data
+    part = client.get("/visits/gate-1/clip", headers={"Range": "bytes=300-599"})
+    assert (part.status_code, part.content) == (206, data[300:600])
+    assert part.headers["content-range"] == f"bytes 300-599/{len(data)}"
+    changed = client.get("/visits/gate-1/clip", headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+    assert changed.status_code == 200
+    assert client.get("/visits/gate-1/clip", headers={"Range": "bytes=99999-"}).status_code == 416
+    assert client.get("/visits/v2/clip").status_code == 404
+    house.snapshots.delete([found["path"]])
+    assert client.get("/visits/gate-1/clip").status_code == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -169,7 +192,16 @@ def test_a_token_may_hold_any_character(house: House) -> None:
 
 def test_the_token_is_asked_for(house: House) -> None:
     with serving(house, tokens={"token": TOKEN}) as client:
-        paths = ("/metrics", "/status", "/events", "/visits/v2", "/snapshots/x", "/openapi.json", "/none")
+        paths = (
+            "/metrics",
+            "/status",
+            "/events",
+            "/visits/v2",
+            "/visits/v2/clip",
+            "/snapshots/x",
+            "/openapi.json",
+            "/none",
+        )
         for path in paths:
             for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
                 answer = client.get(path, headers=header)

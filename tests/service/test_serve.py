@@ -17,11 +17,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from anpr_stream.config.source import SourceSettings
 from anpr_stream.service.status_socket import ask_status
-from anpr_stream.store import audit
+from anpr_stream.sources import probe
+from anpr_stream.store import audit, history
 from anpr_stream.store.database import read_database
 from tests.brokers import PostgreSql
 from tests.mjpeg import MjpegServer
+from tests.rtsp_camera import Camera as RtspCamera
 from tests.stubs import TEXT, scene, write_networks
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +118,24 @@ def test_a_visit_in_view_at_sigterm_is_ended_within_ten_seconds(config: Path) ->
     images = events[0]["images"]
     assert isinstance(images, dict)
     assert all((config.parent / "store/snapshots" / image["path"]).is_file() for image in images.values())
+
+
+def test_a_clip_of_a_visit_in_view_at_sigterm_is_stored(tmp_path: Path) -> None:
+    with RtspCamera() as camera:
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"{write_networks(tmp_path).read_text()}\n{settings(tmp_path)}clips: {{enabled: true}}\n"
+            f"cameras: {{gate: {{url: '{camera.url('visit')}'}}}}\n"
+        )
+        with running(config) as daemon:
+            wait_for_events(daemon)
+            daemon.signal(signal.SIGTERM)
+            assert daemon.process.wait(LIMIT_S) == 0
+    with closing(read_database(tmp_path / "store")) as database:
+        clip = history.clip(database, str(payloads(tmp_path)[0]["visit_id"]))
+    assert clip is not None
+    found = probe(str(tmp_path / "store/snapshots" / clip.path), SourceSettings())
+    assert (found.codec, found.width) == ("H.264", 640)
 
 
 def test_a_receiver_that_hangs_does_not_keep_the_end_beyond_ten_seconds(config: Path) -> None:

@@ -104,10 +104,14 @@ async function showPicture(img, picture) {
 }
 
 function forgetPicture(img) {
-  URL.revokeObjectURL(img.src);
-  img.hidden = true;
-  img.removeAttribute("src");
+  forgetSource(img);
   delete img.dataset.path;
+}
+
+function forgetSource(part) {
+  URL.revokeObjectURL(part.src);
+  part.hidden = true;
+  part.removeAttribute("src");
 }
 
 // ---- Lists of visits
@@ -271,6 +275,7 @@ async function openVisit(row) {
   remarkOnCorrection(id, "");
   drawVisit(row.event);
   byId("visit").showModal();
+  showClip(id);
   try {
     const answer = await ask(`visits/${encodeURIComponent(id)}/correction`);
     took(id, await answer.json());
@@ -348,6 +353,22 @@ function facts(event) {
 }
 
 const fact = (name, value) => (value ? [element("dt", name), element("dd", value)] : []);
+
+/** Show the clip of the visit that is open, where there is one by now. */
+async function showClip(visitId) {
+  const video = byId("clip");
+  forgetSource(video);
+  try {
+    const answer = await ask(`visits/${encodeURIComponent(visitId)}/clip`);
+    const blob = await answer.blob();
+    // Meanwhile it may have been closed, or opened anew.
+    if (!isOpen(visitId) || video.src) return;
+    video.src = URL.createObjectURL(blob);
+    video.hidden = false;
+  } catch {
+    // None is stored, not yet or not any more: its place stays empty until somebody looks again.
+  }
+}
 
 // ---- What somebody says is right
 
@@ -435,6 +456,7 @@ byId("close").onclick = () => byId("visit").close();
 byId("visit").onclose = () => {
   opened = null;
   for (const img of byId("visit").querySelectorAll("img")) forgetPicture(img);
+  forgetSource(byId("clip"));
 };
 byId("correction").onsubmit = (submitted) => {
   submitted.preventDefault();
