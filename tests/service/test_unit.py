@@ -56,6 +56,7 @@ def test_what_a_daemon_needs(unit: Path) -> None:
         "Type=notify",
         "RestartPreventExitStatus=78",
         "LimitNOFILE=65536",
+        "LimitMEMLOCK=infinity",
         "ExecReload=/bin/kill -HUP $MAINPID",
         'ExecStart=/bin/true serve -c "/etc/a b.yaml"',
         f"LoadCredential=GATE:{unit.parent}/secret",
