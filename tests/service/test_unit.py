@@ -72,6 +72,7 @@ def test_groups_that_this_machine_lacks_are_left_out(monkeypatch: pytest.MonkeyP
 
 def test_a_program_in_a_home_folder_stays_reachable() -> None:
     assert "ProtectHome=read-only" in unit_text(["/home/me/.venv/bin/anpr-stream"], {})
+    assert "ProtectHome=read-only" in unit_text(["/bin/true"], {}, [Path("/home/me/ca.pem")])
     assert "ProtectHome=yes" in unit_text(["/opt/anpr/bin/anpr-stream"], {})
 
 
