@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from anpr_stream.interfaces import Source
 from anpr_stream.sources import open_source, probe
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.types import Frame, SourceState
-from tests.certificates import make_certificate
+from tests.certificates import expire, make_certificate
 from tests.media import HEIGHT, WIDTH, can_encode, number_in, picture
 from tests.rtsp_camera import FPS, Camera
 
@@ -122,6 +123,43 @@ def test_an_encrypted_camera_shows_its_certificate(tmp_path: Path, monkeypatch: 
         why = r"rtsps://.* cannot be trusted \(self.signed certificate\): set tls_ca"
         with pytest.raises(SourceError, match=why) as caught:
             probe(url, settings())
+        assert caught.value.reason_slug == "source-tls"
+
+
+def test_a_camera_whose_certificate_has_expired_comes_back_with_a_new_one(tmp_path: Path) -> None:
+    authority, key = make_certificate(tmp_path)
+    expire(authority, key)
+    pem = tmp_path / "camera.pem"
+    pem.write_text(key.read_text() + authority.read_text())
+    with Camera(certificate=pem) as expired:
+        url, port = expired.url(scheme="rtsps"), expired.port
+        source = open_source(url, settings(tls_ca=authority), "cam")
+        told = threading.Event()
+        thread = threading.Thread(target=lambda: [told.set() for _ in source.frames()])
+        thread.start()
+        while not source.status().reason:
+            thread.join(0.02)
+        assert "(certificate has expired): renew it in the camera" in source.status().reason
+    make_certificate(tmp_path)
+    pem.write_text(key.read_text() + authority.read_text())
+    with Camera(port, certificate=pem):
+        assert told.wait(60)
+        source.close()
+        thread.join(10)
+
+
+def test_an_authority_that_goes_while_a_camera_is_asked_is_told(tmp_path: Path) -> None:
+    authority, _ = make_certificate(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def leave() -> None:
+            connection, _ = server.accept()
+            authority.unlink()
+            connection.close()
+
+        threading.Thread(target=leave).start()
+        with pytest.raises(SourceError, match=r"cannot be checked: .*cert\.pem: No such file") as caught:
+            probe(f"rtsps://127.0.0.1:{server.getsockname()[1]}/x", settings(tls_ca=authority))
         assert caught.value.reason_slug == "source-tls"
 
 
