@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import queue
 import socket
 import ssl
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -216,6 +218,40 @@ def test_usb_cameras_are_asked_for_the_wished_size() -> None:
     forms = wish.get_property("caps").to_string().split("; ")
     assert [form.split(",")[0] for form in forms] == ["video/x-raw", "image/jpeg", "video/x-h264"]
     assert all("width=(int)640, height=(int)480, framerate=(fraction)25/1" in form for form in forms)
+
+
+def test_a_usb_camera_that_is_pulled_out_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from anpr_stream.sources import gst_inputs
+    from anpr_stream.sources.gst_runtime import GLib, Gst, make
+
+    plugged: list[Any] = []  # stands for the device: no camera is here
+
+    def make_source(factory: str, **properties: object) -> Any:
+        if factory != "v4l2src" or not is_there.is_set():
+            return make(factory, **properties)
+        plugged.append(make("videotestsrc", is_live=True))
+        return plugged[-1]
+
+    monkeypatch.setattr(gst_inputs, "make", make_source)
+    is_there, segments = threading.Event(), queue.SimpleQueue[int]()
+    is_there.set()
+    source = open_source("usb:77", settings(), "cam")
+    thread = threading.Thread(target=lambda: [segments.put(frame.segment) for frame in source.frames()])
+    thread.start()
+    first = segments.get(timeout=60)
+    is_there.clear()
+    gone = GLib.Error.new_literal(Gst.ResourceError.quark(), "Could not read", int(Gst.ResourceError.READ))
+    plugged[0].post_message(Gst.Message.new_error(plugged[0], gone, "No such device"))
+    plugged[0].send_event(Gst.Event.new_eos())
+    while "usb:77 is not there: is the camera plugged in" not in source.status().reason:
+        thread.join(0.02)
+    is_there.set()
+    while segments.get(timeout=60) == first:
+        pass
+    assert source.status().state is SourceState.RUNNING
+    source.close()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_host_that_is_none_and_a_usb_camera_that_is_not_there() -> None:
