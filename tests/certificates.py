@@ -32,3 +32,22 @@ def encrypt(key: Path) -> None:
     plain = key.rename(key.with_suffix(".plain"))
     command = ["openssl", "pkcs8", "-topk8", "-in", str(plain), "-out", str(key), "-passout", "pass:s3cret"]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def expire(certificate: Path, key: Path) -> None:
+    """Let a certificate that is its own authority have ended yesterday."""
+    new = certificate.with_suffix(".new")
+    command = [
+        "openssl",
+        "x509",
+        "-in",
+        str(certificate),
+        "-signkey",
+        str(key),
+        "-days",
+        "-1",
+        "-out",
+        str(new),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    new.rename(certificate)

@@ -60,6 +60,8 @@ def test_the_settings_that_several_workers_need_are_right() -> None:
     settings = parse_settings("\n".join(lines), "workers", SECRETS)
     assert settings.service.lease is not None
     assert [output.type for output in settings.outputs] == ["postgres"]
+    worker = yaml.safe_load(text)["services"]["worker"]
+    assert worker["deploy"] == {"mode": "replicated", "replicas": 2}  # podman-compose wants the mode, too
 
 
 def test_the_dashboard_shows_metrics_that_there_are() -> None:

@@ -31,7 +31,8 @@ HEADER = """\
 # What stands under "each camera" below may also stand in a camera, which then goes its own way.
 # Secrets come from outside: ${NAME} is replaced by the environment variable NAME or, under systemd, by
 # the credential file of that name. Units stand in the names: _s seconds, _px pixels of the picture,
-# _heights plate heights, _mb 10^6 bytes.
+# _heights plate heights, _mb 10^6 bytes. A path that does not begin with / begins at the folder of the
+# settings file, whatever folder the program was called in.
 #
 # Written by `python -m tools.manual` from the schema.
 """

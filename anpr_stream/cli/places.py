@@ -160,8 +160,9 @@ def is_installed(config: Path) -> bool:
         text = UNIT.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    start = f" -c {unit.quote(str(config.resolve()))} "
-    return any(line.startswith("ExecStart=") and start in f"{line} " for line in text.splitlines())
+    named = {unit.quote(name) for name in (os.path.abspath(config), os.path.realpath(config))}
+    starts = [f"{line} " for line in text.splitlines() if line.startswith("ExecStart=")]
+    return any(f" -c {name} " in line for line in starts for name in named)
 
 
 def console() -> Console:

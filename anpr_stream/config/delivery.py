@@ -6,14 +6,13 @@ Secrets are `SecretStr`: no print, log or metric shows them. An address never ho
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
-from anpr_stream.config.section import Section, has_secrets
+from anpr_stream.config.section import FilePath, Section, beside_file, has_secrets
 from anpr_stream.config.tls import Tls
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -214,6 +213,12 @@ Output: TypeAlias = Annotated[
 """One remote receiver."""
 
 
+def _program_beside_file(command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Find a program that is named with its folder from the settings file on, others along `PATH`."""
+    is_path = bool(command) and "/" in command[0]
+    return (beside_file(command[0], info), *command[1:]) if is_path else command
+
+
 class PlateList(Section):
     """A list of plates and what a hit means."""
 
@@ -221,7 +226,7 @@ class PlateList(Section):
     """Name of the list in events, searches and `anpr-stream list`."""
     action: Literal["allow", "deny", "watch"] = "watch"
     """What a hit means to the receiver of the event."""
-    file: Path | None = None
+    file: FilePath | None = None
     """CSV file with a header: `plate`, and where wanted `note,cameras,zones,days,from,to,expires`.
     Changes are picked up while running. Default: `lists/<name>.csv` in the store's folder."""
     cameras: tuple[str, ...] = ()
@@ -236,8 +241,9 @@ class PlateList(Section):
     """Reads that must agree on the text; higher: later but surer, a gate wants 2 or 3."""
     timezone: str = ""
     """Where the entries' days and hours are meant, e.g. `Europe/Berlin`; empty: the machine's."""
-    command: tuple[str, ...] = ()
-    """Program and arguments, run once per visit without a shell. The event is its standard input;
+    command: Annotated[tuple[str, ...], AfterValidator(_program_beside_file)] = ()
+    """Program and arguments, run once per visit without a shell; a name without / is looked up along `PATH`.
+    The event is its standard input;
     `ANPR_TEXT`, `ANPR_CAMERA`, `ANPR_LIST`, `ANPR_ENTRY` and `ANPR_VISIT_ID` are in its environment."""
     command_timeout_s: Seconds = 10.0
     """The command is ended after this time."""
@@ -318,7 +324,7 @@ class Retention(Section):
 class Store(Section):
     """History, outbox and pictures on this machine."""
 
-    folder: Path | None = None
+    folder: FilePath | None = None
     """Default: systemd's state directory, else `~/.local/state/anpr-stream`."""
     snapshots: bool = True
     """Store the crop and the frame of the best read."""
@@ -381,7 +387,7 @@ class Service(Section):
 
     http: Http = Http()
     """Web server."""
-    status_socket: Path | None = None
+    status_socket: FilePath | None = None
     """Unix socket of `anpr-stream status`; default: `status.sock` in the run-time directory."""
     log: Literal["auto", "text", "json", "journal"] = "auto"
     """Form of log lines; `auto`: journald's where it reads them, text on a terminal, else JSON."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from anpr_stream.config.section import Section
+from anpr_stream.config.section import FilePath, Section
 
 
 class FileOutput(Section):
     """Events as lines of a file."""
 
-    path: Path
+    path: FilePath
     """The file; missing folders are made, an existing file is continued."""
 
     format: Literal["jsonl", "csv"] = "jsonl"

@@ -53,7 +53,7 @@ def load_settings(
 def parse_settings(
     text: str, name: str, environ: Mapping[str, str] = os.environ, needs_secrets: bool = True
 ) -> Settings:
-    """Check settings given as YAML text; `name` stands for the file in messages.
+    """Check settings given as YAML text; `name` is the file's, relative paths begin at its folder.
 
     Raises:
         ConfigError: as `load_settings`.
@@ -62,7 +62,8 @@ def parse_settings(
     faults = set(document.faults)
     settings = None
     try:
-        settings = Settings.model_validate(document.data, context={"needs_secrets": needs_secrets})
+        context = {"needs_secrets": needs_secrets, "folder": Path(name).parent}
+        settings = Settings.model_validate(document.data, context=context)
     except ValidationError as error:
         faults.update(_faults(document, error))
     for path, message in outside_faults(document.data):

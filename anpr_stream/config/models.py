@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
-from anpr_stream.config.section import Section
+from anpr_stream.config.section import Section, beside_file
 
 EngineName = Literal["auto", "tensorrt", "cuda", "openvino", "onnxruntime"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 ReaderKind = Literal["gru", "characters"]
+
+
+def _network(name: str, info: ValidationInfo) -> str:
+    return beside_file(name, info) if name.endswith(".onnx") else name
+
+
+Network: TypeAlias = Annotated[str, AfterValidator(_network)]
+"""Name of a shipped network, or the path of an ONNX file."""
 
 
 class InferenceSettings(Section):
@@ -42,7 +50,7 @@ class InferenceSettings(Section):
 class DetectorSettings(Section):
     """Finding plates in frames."""
 
-    model: str = "detector-cpu"
+    model: Network = "detector-cpu"
     """Name of a shipped network, or the path of an ONNX file."""
 
     input_px: int = Field(default=640, ge=64, le=2048)
@@ -76,10 +84,10 @@ class ReaderSettings(Section):
     """`gru` reads the whole plate at once; `characters` cuts it into characters and classifies each, which
     needs upright, sharp plates whose characters do not touch."""
 
-    model: str = "reader-cpu"
+    model: Network = "reader-cpu"
     """Name of a shipped network, or the path of an ONNX file, for `gru`."""
 
-    characters_model: str = "characters"
+    characters_model: Network = "characters"
     """Likewise for `characters`."""
 
     margins: tuple[float, ...] = (0.0, 0.1)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from anpr_stream.config.address import is_live
 from anpr_stream.config.clips import ClipSettings
 from anpr_stream.config.delivery import Output, PlateList, Privacy, Service, Store
 from anpr_stream.config.files import FileOutput
 from anpr_stream.config.flow import BatchSettings, FlowSettings
 from anpr_stream.config.models import DetectorSettings, InferenceSettings, PictureSettings, ReaderSettings
-from anpr_stream.config.section import Section
+from anpr_stream.config.section import Section, beside_file
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.config.tracking import TrackingSettings
 
@@ -38,10 +39,16 @@ class CameraSettings(Section):
     """The camera's own video around each visit, beside its pictures (`anpr-stream serve`)."""
 
 
+def _source(url: str, info: ValidationInfo) -> str:
+    """Let a recording's relative path begin at the folder of the settings file."""
+    is_elsewhere = is_live(url) or "://" in url or url.startswith("~")
+    return url if is_elsewhere else beside_file(url, info)
+
+
 class Camera(CameraSettings):
     """One camera or recording; whatever it does not set itself it takes from the top of the file."""
 
-    url: str = Field(min_length=1)
+    url: Annotated[str, Field(min_length=1), AfterValidator(_source)]
     """Where the pictures come from: `rtsp://`, `rtsps://`, `http://` (MJPEG), `/dev/video0`, a file, a
     folder or a glob such as `drive/*.mp4`."""
 

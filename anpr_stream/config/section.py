@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo
+import os
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 
 class Section(BaseModel):
@@ -18,3 +22,13 @@ class Section(BaseModel):
 def has_secrets(info: ValidationInfo) -> bool:
     """Tell whether the values that come from outside are real, not stand-ins; see `load_settings`."""
     return info.context is None or bool(info.context["needs_secrets"])
+
+
+def beside_file(path: str, info: ValidationInfo) -> str:
+    """Let a relative path begin at the settings file's folder: services and people are called in others."""
+    folder = Path() if info.context is None else info.context["folder"]
+    return os.path.join(*folder.parts, path)
+
+
+FilePath: TypeAlias = Annotated[Path, AfterValidator(lambda path, info: Path(beside_file(str(path), info)))]
+"""A path as it is meant in a settings file."""

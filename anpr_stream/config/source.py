@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from anpr_stream.config.section import Section
+from anpr_stream.config.section import FilePath, Section
 
 
 class SourceSettings(Section):
@@ -30,7 +29,7 @@ class SourceSettings(Section):
     tls_verify: bool = True
     """rtsps, https: refuse cameras whose certificate cannot be verified. False accepts anybody."""
 
-    tls_ca: Path | None = None
+    tls_ca: FilePath | None = None
     """rtsps, https: PEM file with the authority that signed the camera's certificate."""
 
     capture_width_px: int | None = Field(default=None, ge=16)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationInfo, model_validator
 
-from anpr_stream.config.section import Section, has_secrets
+from anpr_stream.config.section import FilePath, Section, has_secrets
 from anpr_stream.errors import reason_of
 
 
@@ -16,12 +16,12 @@ class Tls(Section):
 
     verify: bool = True
     """Check certificate and host name; false lets anybody in between read and change events."""
-    ca_file: Path | None = None
+    ca_file: FilePath | None = None
     """PEM file of the authority that signed the receiver's certificate; default: the system's."""
-    cert_file: Path | None = None
+    cert_file: FilePath | None = None
     """PEM file of this machine's own certificate and those between it and its authority, for a receiver
     that asks for one (mutual TLS); none: no certificate is shown."""
-    key_file: Path | None = None
+    key_file: FilePath | None = None
     """PEM file of that certificate's key, without a passphrase; default: it stands in `cert_file`."""
 
     @model_validator(mode="after")

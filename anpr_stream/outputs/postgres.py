@@ -51,6 +51,7 @@ def connect(settings: Postgres, timeout_s: float) -> psycopg.Connection:
         **{key: value for key, value in ours.items() if key not in given},
         **verified_tls(settings.dsn),
         password=reveal(settings.password),
+        client_encoding="UTF8",  # else a database in SQL_ASCII gives bytes for texts
         # Of two options of one name the last one counts.
         options=f"-c statement_timeout={int(timeout_s * 1000)} {given.get('options', '')}",
     )

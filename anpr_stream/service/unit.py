@@ -13,13 +13,14 @@ NAME = "anpr-stream.service"
 CREDENTIAL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def unit_text(command: Sequence[str], credentials: Mapping[str, Path]) -> str:
+def unit_text(command: Sequence[str], credentials: Mapping[str, Path], files: Sequence[Path] = ()) -> str:
     """Return the unit's text.
 
     Args:
         command: what systemd runs, with absolute paths.
         credentials: by the name that the settings use (`${NAME}`), the file that holds the secret; only
             root and the service can read it.
+        files: what the service reads besides.
     """
     template = (packaged("configs") / NAME).read_text(encoding="utf-8")
     start = " ".join(quote(word) for word in command)
@@ -27,7 +28,7 @@ def unit_text(command: Sequence[str], credentials: Mapping[str, Path]) -> str:
     lines += [f"LoadCredential={name}:{quote(str(path))}" for name, path in credentials.items()]
     text = re.sub(r"^ExecStart=.*$", lambda _: "\n".join(lines), template, flags=re.MULTILINE)
     text = re.sub(r"^SupplementaryGroups=(.*)$", _known_groups, text, flags=re.MULTILINE)
-    if any(word.startswith(("/home/", "/root/")) for word in command):
+    if any(word.startswith(("/home/", "/root/")) for word in (*command, *map(str, files))):
         text = text.replace("ProtectHome=yes", "ProtectHome=read-only")
     return text
 

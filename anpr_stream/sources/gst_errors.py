@@ -11,7 +11,7 @@ from typing import Any
 from anpr_stream.config.address import hide_password
 from anpr_stream.config.source import SourceSettings
 from anpr_stream.config.tls import trusting
-from anpr_stream.errors import SourceError
+from anpr_stream.errors import SourceError, reason_of
 from anpr_stream.sources.gst_runtime import Gst
 from anpr_stream.sources.locate import Address, Kind
 from anpr_stream.sources.reach import REACHED, why_unreachable
@@ -104,7 +104,11 @@ class BusReader:
         told = f"{error.message.rstrip('.')} ({hide_password(detail)})"
         if not self._is_network(error):
             return "source-broken", f"cannot be played: {told}"
-        slug, what = why_unreachable(self._address.host, self._address.port, self._tls())
+        try:
+            tls = self._tls()
+        except OSError as fault:
+            return "source-tls", f"cannot be checked: {self._settings.tls_ca}: {reason_of(fault)}"
+        slug, what = why_unreachable(self._address.host, self._address.port, tls)
         return slug, f"{what}: {told}" if (slug, what) == REACHED else what
 
     def _known(self, error: Any) -> tuple[str, str] | None:

@@ -23,6 +23,12 @@ UNTRUSTED = (
     "shows a certificate that cannot be trusted ({}): set tls_ca to the file of its authority, "
     "or tls_verify to false to take any"
 )
+NOT_NOW = (
+    "shows a certificate that cannot be trusted ({}): renew it in the camera, or is a clock wrong? "
+    "tls_verify false takes any"
+)
+OUT_OF_DATE = frozenset({9, 10})
+"""OpenSSL's numbers for a certificate that is not valid yet, or not any more."""
 NO_TLS = "cannot be spoken to by TLS ({}): are scheme and port right?"
 
 
@@ -47,7 +53,8 @@ def _try(host: str, port: int, tls: ssl.SSLContext | None) -> tuple[str, str]:
             if tls is not None:
                 tls.wrap_socket(connection, server_hostname=host).close()
     except ssl.SSLCertVerificationError as error:
-        return "source-tls", UNTRUSTED.format(error.verify_message.rstrip("."))
+        what = NOT_NOW if error.verify_code in OUT_OF_DATE else UNTRUSTED
+        return "source-tls", what.format(error.verify_message.rstrip("."))
     except ssl.SSLError as error:
         return "source-tls", NO_TLS.format((error.reason or "no reason given").replace("_", " ").lower())
     except socket.gaierror:

@@ -561,3 +561,35 @@ def test_what_the_service_cannot_reach_is_told(anpr_stream: Command) -> None:
         assert f"chmod o+r {settings}, or keep it elsewhere" in told
         settings.chmod(0o644)
         assert f"{settings}: " not in anpr_stream("install-service", "--print", "-c", settings).err
+
+
+def test_files_of_the_settings_that_the_service_cannot_reach_are_told(
+    anpr_stream: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    key.chmod(0o600)
+    (tmp_path / "open.sh").touch(0o644)
+    config = tmp_path / "config.yaml"
+    tls = f"tls: {{cert_file: {certificate.name}, key_file: {key.name}}}"
+    config.write_text(
+        f"outputs: [{{type: mqtt, name: plant, host: broker, {tls}}}]\n"
+        "lists: [{name: staff, command: [./open.sh]}]\n"
+        "source: {tls_ca: none.pem}\n"
+        "store: {folder: store}\n"
+    )
+    for folder in (tmp_path, *list(tmp_path.parents)[:-1]):
+        folder.chmod(folder.stat().st_mode | 0o001)
+    link = tmp_path / "link.yaml"
+    link.symlink_to(config)
+    monkeypatch.chdir("/")
+    answer = anpr_stream("install-service", "--print", "-c", link)
+    assert f"serve -c {link}\n" in answer.out
+    told = answer.err.splitlines()
+    assert [line for line in told if str(tmp_path) in line] == [
+        f"{tmp_path}/none.pem: tls_ca: No such file or directory",
+        f"{key}: the service's user cannot reach it, {key} is closed to others: "
+        f'--credential {key.name}={key} and key_file: "${{CREDENTIALS_DIRECTORY}}/{key.name}"',
+        f"{tmp_path}/store: the service's user can only write below /var/lib/anpr-stream",
+        f"{tmp_path}/open.sh: the service's user cannot reach it, {tmp_path}/open.sh is closed to others: "
+        f"chmod o+x {tmp_path}/open.sh, or keep it elsewhere",
+    ]

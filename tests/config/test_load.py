@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from anpr_stream.config.delivery import reveal
 from anpr_stream.config.load import UNKNOWN_SECRET, load_settings, parse_settings
+from anpr_stream.config.named import named_files
 from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ConfigError
 
@@ -264,6 +265,33 @@ def test_a_file_is_read_with_its_name_in_the_faults(tmp_path: Path) -> None:
     path.write_text("flw: {}\n")
     with pytest.raises(ConfigError, match=f"{path}:1: flw: unknown key; did you mean 'flow'"):
         load_settings(path)
+
+
+def test_relative_paths_begin_at_the_folder_of_the_file() -> None:
+    text = """
+detector: {model: own.onnx}
+source: {tls_ca: ca.pem}
+cameras: {a: {url: clips/*.mp4}, b: {url: "rtsp://host/a"}, c: {url: ~/clip.mp4}, d: {url: /srv/clip.mp4}}
+files: [{path: out/events.csv}]
+store: {folder: store}
+lists: [{name: staff, file: staff.csv, command: [./open.sh, a/b]}, {name: other, command: [open]}]
+service: {status_socket: /run/s}
+"""
+    settings = parse_settings(text, "/etc/anpr/gate.yaml", {})
+    urls = [camera.url for camera in settings.cameras.values()]
+    assert urls == ["/etc/anpr/clips/*.mp4", "rtsp://host/a", "~/clip.mp4", "/srv/clip.mp4"]
+    assert [list_.command for list_ in settings.lists] == [("/etc/anpr/./open.sh", "a/b"), ("open",)]
+    assert (settings.detector.model, settings.reader.model) == ("/etc/anpr/own.onnx", "reader-cpu")
+    assert {str(file.path) for file in named_files(settings)} == {
+        *("/etc/anpr/own.onnx", "/etc/anpr/ca.pem", "/etc/anpr/clips/*.mp4", "~/clip.mp4", "/srv/clip.mp4"),
+        *(
+            "/etc/anpr/out/events.csv",
+            "/etc/anpr/store",
+            "/etc/anpr/staff.csv",
+            "/etc/anpr/open.sh",
+            "/run/s",
+        ),
+    }
 
 
 YAML_WORDS = st.lists(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ LIMIT_S = 60.0
 SYSTEMD = Path("/lib/systemd/systemd")
 SEEN = (Path(sys.prefix), Path(__file__).resolve().parents[2])
 """Where program and code lie."""
+RIGHTS = "CAP_BPF,CAP_IPC_LOCK"
+"""What a machine's first process may beyond a container's: filter devices, lock memory."""
 
 
 class CannotBootError(Exception):
@@ -105,12 +108,16 @@ def _command(root: Path) -> list[str]:
     binds = [f"--bind-ro={path}" for path in SEEN]
     quiet = ["--quiet", "--register=no", "--keep-unit", "--console=pipe", "--link-journal=no"]
     names = ["--machine=anpr-stream-test", f"--uuid={uuid.uuid4().hex}"]
-    return ["systemd-nspawn", "--boot", f"--directory={root}", *quiet, *names, *binds]
+    rights = [f"--capability={RIGHTS}", "--system-call-filter=bpf"]
+    return ["systemd-nspawn", "--boot", f"--directory={root}", *quiet, *names, *rights, *binds]
 
 
 @contextmanager
 def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+    # Only the unified hierarchy of control groups filters devices for a container's units.
+    environ = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+    none = subprocess.DEVNULL
+    with subprocess.Popen(command, env=environ, stdin=none, stdout=none) as process:
         try:
             yield process
         finally:

@@ -43,6 +43,14 @@ def test_one_camera_has_one_worker(server: PostgreSql) -> None:
         assert (one.held(), two.held()) == ({"a1", "a2"}, {"a3"})
 
 
+def test_a_database_that_knows_no_characters_gives_leases(server: PostgreSql) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    with holder(f"{server.dsn.rpartition('/')[0]}/plain", "one") as one:
+        one.renew(["höf"])
+        assert one.held() == {"höf"}
+
+
 def test_a_camera_that_is_given_back_is_taken_at_once(server: PostgreSql) -> None:
     with holder(server.dsn, "two") as two:
         with holder(server.dsn, "one") as one:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from anpr_stream.service.unit import NAME
+from tests.service import sandbox_probe
 from tests.service.systemd_machine import LIMIT_S, CannotBootError, Machine, boot, why_not
 from tests.stubs import write_networks
 
@@ -30,6 +31,36 @@ cameras:
     source: {user: me, password: "${gate_password}"}
 """
 SECRET = "hunter2hunter2"
+FREE_MAJOR = 511
+"""Drivers get numbers from above; this one is the last to be given."""
+REFUSED = "/dev/anpr-refused"
+NODES = {
+    "nvidia0": ("195", 0, "root"),
+    "nvidiactl": ("195", 255, "root"),
+    "nvidia-modeset": ("195", 254, "root"),
+    "nvidia-uvm": ("nvidia-uvm", 0, "root"),
+    "nvidia-uvm-tools": ("nvidia-uvm", 1, "root"),
+    "nvidia-caps/nvidia-cap1": ("nvidia-caps", 1, "root"),
+    "dri/renderD128": ("226", 128, "render"),
+    "video0": ("81", 0, "video"),
+}
+"""What CUDA, VAAPI and USB cameras open: number or name of the driver, number of the device, group."""
+PROBED = f"""
+[Service]
+Type=oneshot
+Restart=no
+WatchdogSec=0
+ExecStart=
+ExecStart={sys.executable} {sandbox_probe.__file__} {REFUSED} {" ".join(f"/dev/{name}" for name in NODES)}
+"""
+LOADED = """
+[Unit]
+ConditionCapability=
+[Service]
+ExecStart=
+ExecStart=mount --bind /srv/anpr/devices /proc/devices
+"""
+"""Stands for loading the module: its numbers are known from then on."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +76,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         (found.root / "etc" / "anpr-stream").mkdir()
         configure(found, SETTINGS)
         (found.root / "root" / "gate").write_text(SECRET)
+        found.run("groupadd", "--force", "--system", "render")
         asked = ["-c", "/etc/anpr-stream/config.yaml", "--credential", "gate_password=/root/gate"]
         found.run(PROGRAM, "install-service", *asked)
         found.run("systemctl", "daemon-reload")
@@ -142,3 +174,43 @@ def test_a_hung_daemon_is_ended_by_the_watchdog(running: Machine) -> None:
 def test_it_stops_in_good_order(running: Machine) -> None:
     running.run("systemctl", "stop", NAME)
     assert (running.show(NAME, "Result"), running.show(NAME, "ExecMainStatus")) == ("success", "0")
+
+
+def test_its_sandbox_lets_gpus_and_usb_cameras_through(machine: Machine) -> None:
+    make_devices(machine)
+    add_to_unit(machine, "modprobe@nvidia_uvm.service", LOADED)
+    add_to_unit(machine, NAME, PROBED)
+    machine.run("systemctl", "start", NAME)
+    told = json.loads(machine.run("cat", "/var/lib/anpr-stream/probe.json").stdout)
+    add_to_unit(machine, NAME, "")
+    assert told == {
+        **{f"/dev/{name}": "driver" for name in NODES},
+        REFUSED: "EPERM",
+        "executable": "done",
+        "locked": "done",
+    }
+
+
+def make_devices(machine: Machine) -> None:
+    """Make the nodes of drivers, and a list of drivers that has those with changing numbers, too."""
+    known = Path("/proc/devices").read_text()
+    majors = dict(reversed(line.split()) for line in known.splitlines() if line[:3].strip().isdecimal())
+    missing = {name for name, _, _ in NODES.values() if not name.isdecimal()} - majors.keys()
+    majors |= {name: str(FREE_MAJOR - index) for index, name in enumerate(sorted(missing))}
+    lines = "".join(f"{majors[name]} {name}\n" for name in missing)
+    heading = "Character devices:\n"
+    (machine.root / "srv/anpr/devices").write_text(known.replace(heading, heading + lines))
+    machine.run("mkdir", "-p", "/dev/nvidia-caps", "/dev/dri")
+    for name, (driver, minor, group) in NODES.items():
+        mode = "0666" if group == "root" else "0660"
+        numbers = (majors.get(driver, driver), str(minor))
+        machine.run("mknod", f"--mode={mode}", f"/dev/{name}", "c", *numbers)
+        machine.run("chgrp", group, f"/dev/{name}")
+    machine.run("mknod", "--mode=0666", REFUSED, "c", "10", "200")
+
+
+def add_to_unit(machine: Machine, unit: str, text: str) -> None:
+    folder = f"/run/systemd/system/{unit}.d"
+    machine.run("mkdir", "-p", folder)
+    machine.run("sh", "-c", f'printf %s "$0" >{folder}/added.conf', text)
+    machine.run("systemctl", "daemon-reload")

@@ -56,6 +56,7 @@ def test_what_a_daemon_needs(unit: Path) -> None:
         "Type=notify",
         "RestartPreventExitStatus=78",
         "LimitNOFILE=65536",
+        "LimitMEMLOCK=infinity",
         "ExecReload=/bin/kill -HUP $MAINPID",
         'ExecStart=/bin/true serve -c "/etc/a b.yaml"',
         f"LoadCredential=GATE:{unit.parent}/secret",
@@ -71,6 +72,7 @@ def test_groups_that_this_machine_lacks_are_left_out(monkeypatch: pytest.MonkeyP
 
 def test_a_program_in_a_home_folder_stays_reachable() -> None:
     assert "ProtectHome=read-only" in unit_text(["/home/me/.venv/bin/anpr-stream"], {})
+    assert "ProtectHome=read-only" in unit_text(["/bin/true"], {}, [Path("/home/me/ca.pem")])
     assert "ProtectHome=yes" in unit_text(["/opt/anpr/bin/anpr-stream"], {})
 
 

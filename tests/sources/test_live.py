@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+import queue
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -20,7 +23,7 @@ from anpr_stream.interfaces import Source
 from anpr_stream.sources import open_source, probe
 from anpr_stream.sources.clock import SystemClock
 from anpr_stream.types import Frame, SourceState
-from tests.certificates import make_certificate
+from tests.certificates import expire, make_certificate
 from tests.media import HEIGHT, WIDTH, can_encode, number_in, picture
 from tests.rtsp_camera import FPS, Camera
 
@@ -125,6 +128,43 @@ def test_an_encrypted_camera_shows_its_certificate(tmp_path: Path, monkeypatch: 
         assert caught.value.reason_slug == "source-tls"
 
 
+def test_a_camera_whose_certificate_has_expired_comes_back_with_a_new_one(tmp_path: Path) -> None:
+    authority, key = make_certificate(tmp_path)
+    expire(authority, key)
+    pem = tmp_path / "camera.pem"
+    pem.write_text(key.read_text() + authority.read_text())
+    with Camera(certificate=pem) as expired:
+        url, port = expired.url(scheme="rtsps"), expired.port
+        source = open_source(url, settings(tls_ca=authority), "cam")
+        told = threading.Event()
+        thread = threading.Thread(target=lambda: [told.set() for _ in source.frames()])
+        thread.start()
+        while not source.status().reason:
+            thread.join(0.02)
+        assert "(certificate has expired): renew it in the camera" in source.status().reason
+    make_certificate(tmp_path)
+    pem.write_text(key.read_text() + authority.read_text())
+    with Camera(port, certificate=pem):
+        assert told.wait(60)
+        source.close()
+        thread.join(10)
+
+
+def test_an_authority_that_goes_while_a_camera_is_asked_is_told(tmp_path: Path) -> None:
+    authority, _ = make_certificate(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def leave() -> None:
+            connection, _ = server.accept()
+            authority.unlink()
+            connection.close()
+
+        threading.Thread(target=leave).start()
+        with pytest.raises(SourceError, match=r"cannot be checked: .*cert\.pem: No such file") as caught:
+            probe(f"rtsps://127.0.0.1:{server.getsockname()[1]}/x", settings(tls_ca=authority))
+        assert caught.value.reason_slug == "source-tls"
+
+
 def test_a_certificate_of_another_name_is_told(tmp_path: Path) -> None:
     authority, key = make_certificate(tmp_path, "camera.example")
     with ThreadingHTTPServer(("127.0.0.1", 0), MjpegCamera) as server:
@@ -178,6 +218,40 @@ def test_usb_cameras_are_asked_for_the_wished_size() -> None:
     forms = wish.get_property("caps").to_string().split("; ")
     assert [form.split(",")[0] for form in forms] == ["video/x-raw", "image/jpeg", "video/x-h264"]
     assert all("width=(int)640, height=(int)480, framerate=(fraction)25/1" in form for form in forms)
+
+
+def test_a_usb_camera_that_is_pulled_out_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from anpr_stream.sources import gst_inputs
+    from anpr_stream.sources.gst_runtime import GLib, Gst, make
+
+    plugged: list[Any] = []  # stands for the device: no camera is here
+
+    def make_source(factory: str, **properties: object) -> Any:
+        if factory != "v4l2src" or not is_there.is_set():
+            return make(factory, **properties)
+        plugged.append(make("videotestsrc", is_live=True))
+        return plugged[-1]
+
+    monkeypatch.setattr(gst_inputs, "make", make_source)
+    is_there, segments = threading.Event(), queue.SimpleQueue[int]()
+    is_there.set()
+    source = open_source("usb:77", settings(), "cam")
+    thread = threading.Thread(target=lambda: [segments.put(frame.segment) for frame in source.frames()])
+    thread.start()
+    first = segments.get(timeout=60)
+    is_there.clear()
+    gone = GLib.Error.new_literal(Gst.ResourceError.quark(), "Could not read", int(Gst.ResourceError.READ))
+    plugged[0].post_message(Gst.Message.new_error(plugged[0], gone, "No such device"))
+    plugged[0].send_event(Gst.Event.new_eos())
+    while "usb:77 is not there: is the camera plugged in" not in source.status().reason:
+        thread.join(0.02)
+    is_there.set()
+    while segments.get(timeout=60) == first:
+        pass
+    assert source.status().state is SourceState.RUNNING
+    source.close()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_host_that_is_none_and_a_usb_camera_that_is_not_there() -> None:

@@ -250,7 +250,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ToolError, OSError: the folder is there already, or no disk can be mounted in it.
     """
-    with house(options.folder, options.cameras, options.disk_mb) as found:
+    with house(options.folder.absolute(), options.cameras, options.disk_mb) as found:
         listener = MqttListener(found.brokers["mqtt"].port)
         soak = Soak(found, options.minutes, options.seed, options.kill, options.calm)
         soak.run()
