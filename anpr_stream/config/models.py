@@ -99,6 +99,10 @@ class ReaderSettings(Section):
     """Straighten a slanted plate by its corners where the detector gives them. The shipped detector's corners
     are less true than its boxes, and fewer texts come out right; for a detector trained on more corners."""
 
+    straighten_below: float = Field(default=0.9, ge=0, le=1)
+    """A text less sure than this is read once more where the plate's pixels show it slanted: with the slant
+    taken out, and the surer text counts. Higher costs time; 0 reads all plates as they lie."""
+
     closer_below: float = Field(default=0.9, ge=0, le=1)
     """A text less sure than this is read once more by the box that the detector finds in the part of the
     picture around the plate. Higher reads a few more texts right and costs time; 0 never looks closer."""

@@ -11,9 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from anpr_stream.interfaces import PlateReader
-from anpr_stream.types import Box, Crop, Detection, Frame, Read
-from anpr_stream.vision.ctc import mix
+from anpr_stream.types import Box, Crop, Detection, Frame
 from anpr_stream.vision.geometry import iou
 from anpr_stream.vision.letterbox import Letterbox
 
@@ -30,32 +28,6 @@ SAME_PLATE_IOU = 0.2
 
 Find = Callable[[Frame, Letterbox], Sequence[Detection]]
 """Gives the plates in a window of a frame, in the frame's pixels, the surest first."""
-
-
-class CloserReader:
-    """A `PlateReader` that reads doubtful plates of another one again, by a closer look's boxes."""
-
-    def __init__(self, reader: PlateReader, find: Find, below: float) -> None:
-        """Wrap `reader`; a text with less confidence than `below`, or none at all, is doubtful."""
-        self._reader = reader
-        self._find = find
-        self._below = below
-
-    def read(self, crops: Sequence[Crop]) -> list[Read]:
-        """Return one read per crop, in order: of a doubtful plate both reads, mixed.
-
-        Raises:
-            BackendError: the engine failed.
-        """
-        reads = self._reader.read(crops)
-        doubtful = [i for i, read in enumerate(reads) if not read.text or read.confidence < self._below]
-        # One at a time: engines compile for each size of a batch, and few plates are doubtful at once.
-        again = [look_closer(self._find, crops[i]) for i in doubtful]
-        seen = [(i, crop) for i, crop in zip(doubtful, again, strict=True) if crop is not None]
-        others = self._reader.read([crop for _, crop in seen])
-        for (i, _), other in zip(seen, others, strict=True):
-            reads[i] = mix([reads[i], other]) if reads[i].text else other
-        return reads
 
 
 def look_closer(find: Find, crop: Crop) -> Crop | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -12,14 +13,15 @@ from anpr_stream.config.schema import Settings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
 from anpr_stream.interfaces import PlateReader
-from anpr_stream.perception.characters import CharacterReader
-from anpr_stream.perception.closer import SIZE, CloserReader, window_around
+from anpr_stream.perception.again import SecondReading
+from anpr_stream.perception.closer import SIZE, look_closer, window_around
 from anpr_stream.perception.detector import YoloDetector
-from anpr_stream.perception.reader import CtcReader
+from anpr_stream.perception.readers import make_reader
 from anpr_stream.pipeline.follower import Signature
 from anpr_stream.types import Detection, Frame, PixelFormat, Planes
 from anpr_stream.vision.contract import CharactersContract, DetectorContract, NetworkContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
+from anpr_stream.vision.ctc import mix
 
 Kind = TypeVar("Kind", bound=NetworkContract)
 
@@ -78,17 +80,20 @@ def load_networks(settings: Settings) -> Networks:
         detector = YoloDetector(finding.backend, finds, settings.detector)
         reading, reader = _load_reader(settings)
         unless_both.pop_all()
-    if settings.reader.closer_below:
-        reader = CloserReader(reader, detector.detect_in, settings.reader.closer_below)
+    if below := settings.reader.closer_below:
+        closer = partial(look_closer, detector.detect_in)
+        reader = SecondReading(reader, reader, closer, lambda *reads: mix(reads), below)
     return Networks(detector, reader, (finding, reading))
 
 
 def _load_reader(settings: Settings) -> tuple[LoadedNetwork, PlateReader]:
-    if settings.reader.reader == "characters":
-        loaded, _ = _load(settings.reader.characters_model, settings, CharactersContract)
-        return loaded, CharacterReader(loaded.backend, settings.reader)
-    loaded, contract = _load(settings.reader.model, settings, ReaderContract)
-    return loaded, CtcReader(loaded.backend, contract, settings.reader)
+    how = settings.reader
+    contract: ReaderContract | CharactersContract
+    if how.reader == "characters":
+        loaded, contract = _load(how.characters_model, settings, CharactersContract)
+    else:
+        loaded, contract = _load(how.model, settings, ReaderContract)
+    return loaded, make_reader(loaded.backend, contract, how)
 
 
 def _load(model: str, settings: Settings, kind: type[Kind]) -> tuple[LoadedNetwork, Kind]:

@@ -1,11 +1,7 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from anpr_stream.interfaces import PlateReader
-from anpr_stream.perception.closer import CloserReader, look_closer, window_around
-from anpr_stream.testing import make_read
+from anpr_stream.perception.closer import look_closer, window_around
 from anpr_stream.types import Detection, Frame, PixelFormat, Planes
 from anpr_stream.vision.crops import cut_crop
 
@@ -60,49 +56,3 @@ def test_the_surest_plate_in_the_same_place_counts():
 
 def test_what_is_no_plate_from_near_stays_away():
     assert look_closer(lambda frame, window: [], crop()) is None
-
-
-class ReadsByBox:
-    """Reads a plate by its left edge."""
-
-    def __init__(self, texts):
-        self.texts, self.asked = texts, []
-
-    def read(self, crops):
-        self.asked.append([round(crop.detection.box[0]) for crop in crops])
-        return [self.texts[left] for left in self.asked[-1]]
-
-
-def near(frame, window):
-    """Every plate lies 20 px farther right than it seemed."""
-    left, top = window.x + 98, window.y + 76
-    return [Detection((left, top, left + 100, top + 40), 0.7)]
-
-
-DOUBTFUL, SURE, BETTER = make_read("AB1", 0.5), make_read("CD2", 0.95), make_read("AB12", 0.9)
-
-
-def test_only_doubtful_plates_are_read_again_and_both_reads_count():
-    inner = ReadsByBox({300: DOUBTFUL, 100: SURE, 320: BETTER})
-    reader = CloserReader(inner, near, below=0.9)
-    first, second = reader.read([crop(), crop((100, 200, 200, 240))])
-    assert isinstance(reader, PlateReader)
-    assert inner.asked == [[300, 100], [320]]
-    assert (first.text, first.confidence) == ("AB12", pytest.approx(0.45))
-    assert {candidate.text for candidate in first.candidates} == {"AB1", "AB12"}
-    assert second is SURE
-
-
-def test_a_plate_without_a_text_is_doubtful_however_sure():
-    nothing = replace(make_read(""), confidence=0.99)
-    reader = CloserReader(ReadsByBox({300: nothing, 320: BETTER}), near, below=0.9)
-    assert reader.read([crop()]) == [BETTER]
-
-
-def test_a_plate_that_is_not_found_again_keeps_its_read():
-    reader = CloserReader(ReadsByBox({300: DOUBTFUL}), lambda frame, window: [], below=0.9)
-    assert reader.read([crop()]) == [DOUBTFUL]
-
-
-def test_nothing_to_read():
-    assert CloserReader(ReadsByBox({}), near, below=0.9).read([]) == []

@@ -8,16 +8,19 @@ from anpr_stream.config.load import load_settings
 from anpr_stream.config.models import InferenceSettings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork, load_network
-from anpr_stream.perception.closer import CloserReader
+from anpr_stream.perception.again import SecondReading
 from anpr_stream.perception.reader import CtcReader
 from anpr_stream.pipeline import networks
 from tests.stubs import write_networks
 
 
-@pytest.mark.parametrize(("below", "kind"), [(0.9, CloserReader), (0.0, CtcReader)])
-def test_a_closer_look_is_a_setting(tmp_path: Path, below: float, kind: type) -> None:
+@pytest.mark.parametrize(
+    ("closer", "straight", "kind"),
+    [(0.9, 0.0, SecondReading), (0.0, 0.9, SecondReading), (0.0, 0.0, CtcReader)],
+)
+def test_second_readings_are_settings(tmp_path: Path, closer: float, straight: float, kind: type) -> None:
     settings = load_settings(write_networks(tmp_path))
-    reader = settings.reader.model_copy(update={"closer_below": below})
+    reader = settings.reader.model_copy(update={"closer_below": closer, "straighten_below": straight})
     with networks.load_networks(settings.model_copy(update={"reader": reader})) as loaded:
         assert type(loaded.reader) is kind
 

@@ -16,8 +16,7 @@ from anpr_stream.config.models import ReaderSettings
 from anpr_stream.errors import ModelError
 from anpr_stream.inference.select import LoadedNetwork
 from anpr_stream.interfaces import PlateReader
-from anpr_stream.perception.characters import CharacterReader
-from anpr_stream.perception.reader import CtcReader
+from anpr_stream.perception.readers import make_reader
 from anpr_stream.types import ALPHABET, Crop, Detection, Frame, Image, PixelFormat, Planes
 from anpr_stream.vision.contract import CharactersContract, ReaderContract
 from anpr_stream.vision.crops import cut_crop
@@ -93,11 +92,9 @@ def build_reader(network: LoadedNetwork, settings: ReaderSettings) -> PlateReade
         ModelError: the network reads nothing.
     """
     contract = network.model.contract
-    if isinstance(contract, CharactersContract):
-        return CharacterReader(network.backend, settings)
-    if not isinstance(contract, ReaderContract):
+    if not isinstance(contract, ReaderContract | CharactersContract):
         raise ModelError(f"{contract.name}: this is no reader: name one with --model")
-    return CtcReader(network.backend, contract, settings)
+    return make_reader(network.backend, contract, settings)
 
 
 def contact_sheet(plates: Sequence[ReadPlate], pictures: Sequence[Image], columns: int = 8) -> Image:
@@ -150,6 +147,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="shares of the box, with commas between; default: the network's own",
     )
     parser.add_argument("--rectify", action="store_true", help="by the corners where they are known")
+    parser.add_argument(
+        "--straighten", action="store_true", help="read doubtful plates that lie aslant again, straightened"
+    )
     parser.add_argument("--sheet", type=Path, help="picture of the wrongly read plates")
     parser.add_argument("--reliability", type=plot, help="plot of confidence against truth")
     parser.add_argument("--confusions", type=Path, help="JSON for the matching of plate lists")
@@ -162,7 +162,8 @@ def run(options: argparse.Namespace) -> Iterator[str]:
         DataError: no plate to read was found.
     """
     network = load_alone(options.model, options.backend, options.precision)
-    settings = ReaderSettings(margins=options.margins, rectify=options.rectify)
+    below = ReaderSettings().straighten_below if options.straighten else 0.0
+    settings = ReaderSettings(margins=options.margins, rectify=options.rectify, straighten_below=below)
     reader = build_reader(network, settings)
     plates, pictures = read_crops(reader, labelled_crops(options.data, options.split or ["val"]))
     network.backend.close()
