@@ -14,7 +14,7 @@ from anpr_stream.vision.contract import CharactersContract, ReaderContract
 def make_reader(
     backend: Backend, contract: ReaderContract | CharactersContract, settings: ReaderSettings
 ) -> PlateReader:
-    """Return the reader that a network is made for; doubtful plates that lie aslant it reads again, straightened.
+    """Return the reader that a network is made for, with a second reading of doubtful plates that lie aslant.
 
     The caller closes the backend.
     """

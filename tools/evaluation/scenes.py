@@ -6,13 +6,16 @@ Whole photos, or plates that somebody cut out of them (`--kind crop`).
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from time import perf_counter
+from typing import Any
 
+import cv2
 import numpy as np
 
 from anpr_stream.config.load import load_settings
@@ -20,10 +23,12 @@ from anpr_stream.config.schema import Settings
 from anpr_stream.pipeline.networks import Networks, load_networks
 from anpr_stream.pipeline.pictures import PicturePlate, for_pictures, read_picture
 from anpr_stream.plates.text import alike
-from anpr_stream.types import Box, FloatArray
+from anpr_stream.types import Box, FloatArray, Image
 from tools.evaluation.crops import picture_frame
 from tools.evaluation.detection import pairwise_iou
+from tools.options import real
 from tools.pack_data import Labelled, labelled_pictures
+from tools.training.augment import UNIT
 from tools.training.detector_data import DataError
 
 MIN_IOU = 0.5
@@ -130,10 +135,46 @@ def photos(data: Path, splits: Sequence[str], kind: str = "scene") -> Iterator[L
             yield labelled
 
 
-def read_all(pictures: Iterable[Labelled], networks: Networks, settings: Settings) -> Iterator[PictureResult]:
-    """Search and read every picture."""
+def turned(picture: Image, line: dict[str, Any], turn_deg: float) -> tuple[Image, dict[str, Any]]:
+    """Turn a picture clockwise, as a tilted camera takes it, and the boxes in its labels with it.
+
+    Args:
+        picture: (H, W, 3) uint8 BGR.
+        line: its labels.
+        turn_deg: degrees.
+
+    Returns:
+        The whole picture, its outermost pixels repeated in the corners, and labels with the boxes around the
+        turned ones.
+    """
+    height, width = picture.shape[:2]
+    angle = math.radians(turn_deg)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    corners = UNIT * (width, height) @ turn.T
+    origin = corners.min(axis=0)
+    size = np.ceil(corners.max(axis=0) - origin).astype(int).tolist()
+    # Boxes count from the picture's edge, warps from the middle of the first pixel.
+    shift = turn @ (0.5, 0.5) - origin - 0.5
+    image = cv2.warpAffine(picture, np.column_stack([turn, shift]), size, borderMode=cv2.BORDER_REPLICATE)
+
+    def moved(box: Box) -> list[float]:
+        points = (np.array(box[:2]) + UNIT * np.subtract(box[2:], box[:2])) @ turn.T - origin
+        return [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]
+
+    plates = [{**plate, "box": moved(plate["box"])} for plate in line["plates"]]
+    return np.asarray(image, np.uint8), {**line, "plates": plates}
+
+
+def read_all(
+    pictures: Iterable[Labelled], networks: Networks, settings: Settings, turn_deg: float = 0.0
+) -> Iterator[PictureResult]:
+    """Search and read every picture, turned."""
     for labelled in pictures:
-        frame = picture_frame(labelled.picture(), labelled.line["image"])
+        picture = labelled.picture()
+        if turn_deg:
+            picture, line = turned(picture, labelled.line, turn_deg)
+            labelled = replace(labelled, line=line)
+        frame = picture_frame(picture, labelled.line["image"])
         began_s = perf_counter()
         plates = read_picture(frame, networks, settings)
         yield judge(labelled, plates, perf_counter() - began_s)
@@ -147,6 +188,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind", choices=("scene", "crop"), default="scene", help="whole photos (default), or cut-out plates"
     )
     parser.add_argument("--config", type=Path, help="settings file; defaults without one")
+    parser.add_argument(
+        "--turn",
+        type=real(-45, 45),
+        default=0.0,
+        help="degrees by which pictures are turned clockwise before",
+    )
 
 
 def run(options: argparse.Namespace) -> list[str]:
@@ -158,7 +205,7 @@ def run(options: argparse.Namespace) -> list[str]:
     settings = for_pictures(load_settings(options.config) if options.config else Settings())
     with load_networks(settings) as networks:
         pictures = photos(options.data, options.split or ["val"], options.kind)
-        results = list(read_all(pictures, networks, settings))
+        results = list(read_all(pictures, networks, settings, options.turn))
         if not results:
             raise DataError(f"{options.data}: no {options.kind} of this split")
         return [networks.signature.backend, *lines(results)]

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from anpr_stream.pipeline.pictures import PicturePlate
@@ -9,7 +10,7 @@ from anpr_stream.testing import make_read
 from anpr_stream.types import Detection
 from tests.stubs import TEXT, scene, write_networks
 from tools.evaluate import main
-from tools.evaluation.scenes import judge, lines
+from tools.evaluation.scenes import judge, lines, turned
 from tools.pack_data import Labelled
 
 BOX = [100.0, 100.0, 200.0, 130.0]
@@ -70,6 +71,18 @@ def test_a_photo_without_any_box_is_a_miss() -> None:
     (result,) = judge(labelled({"box": BOX, "text": "AB123"}), [], 0.1).plates
     assert not result.is_found
     assert "found   0.0 %" in "\n".join(lines([judge(labelled({"box": BOX, "text": "AB123"}), [], 0.1)]))
+
+
+@pytest.mark.parametrize("turn_deg", [-30.0, 10.0, 45.0])
+def test_boxes_are_turned_with_their_picture(turn_deg: float) -> None:
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[40:60, 210:270] = 255
+    image, line = turned(picture, {"plates": [{"box": [210, 40, 270, 60], "text": "A1"}]}, turn_deg)
+    rows, columns = np.nonzero(image[..., 0] > 127)
+    (plate,) = line["plates"]
+    seen = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    assert plate["box"] == pytest.approx(seen, abs=1.1)
+    assert plate["text"] == "A1"
 
 
 @pytest.mark.parametrize("kind", ["scene", "crop"])
