@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from tests.service.house import KEY, House
 from tests.store.pictures import event_with_picture
 
 TOKEN = "0123456789abcdef0123"
+THREADS = 40
+"""That the web server has for what waits."""
 PAGE_FOLDER = Path(web_server.__file__).parent / "page"
 
 
@@ -484,4 +487,24 @@ def test_nobody_is_shown_plates_while_it_cannot_be_written_down(
     answers = [client.get(path) for path in ("/events", "/visits/v2", f"/snapshots/{picture}")]
     may_go_on.set()
     assert {answer.status_code for answer in answers} == {503}
+    assert {answer.json()["error"] for answer in answers} == {trail.NOT_NOTED}
     assert "v2" not in "".join(answer.text for answer in answers)
+
+
+def test_who_waits_for_a_full_disk_holds_up_nobody_else(house: House) -> None:
+    may_go_on, waiting = threading.Event(), threading.Semaphore(0)
+
+    def change(job: Any) -> Any:
+        future = house.site.change(job)
+        waiting.release()
+        return future
+
+    house.site.change(lambda database: may_go_on.wait(60))
+    with serving(house, change=change) as client, ThreadPoolExecutor(THREADS) as callers:
+        answers = [callers.submit(client.get, "/visits/v2") for _ in range(THREADS)]
+        assert all(waiting.acquire(timeout=60) for _ in answers)
+        try:
+            assert client.get("/status", timeout=5).status_code == 200
+        finally:
+            may_go_on.set()
+        assert {answer.result().status_code for answer in answers} == {200}
