@@ -42,6 +42,9 @@ from anpr_stream.store.snapshots import MEDIA_TYPES, SnapshotFolder
 
 STORED_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
 """Of pictures and clips."""
+CROP = "-crop.jpg"
+"""How the path of a plate's own picture ends. It cannot be guessed: whoever has it was told of the plate, by
+a search or stream that is in the audit trail. A page left open would add thousands of records a day."""
 
 PAGE = {
     "/": ("index.html", "text/html"),
@@ -214,7 +217,8 @@ class _Pages:
         content = await run_in_threadpool(self._site.snapshots.read, path)
         if content is None:
             return _error(404, "no such picture, or not any more")
-        await self._trail.note(request, "picture", {"picture": path}, 1)
+        if not path.endswith(CROP):
+            await self._trail.note(request, "picture", {"picture": path}, 1)
         return Response(content, media_type=MEDIA_TYPES[Path(path).suffix], headers=STORED_HEADERS)
 
     async def clip(self, request: Request) -> Response:

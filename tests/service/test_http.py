@@ -445,10 +445,11 @@ def test_who_was_shown_plates_is_written_down(house: House) -> None:
     with serving(house, tokens={"token": TOKEN, "anna": TOKEN[::-1]}) as client:
         client.headers = {"Authorization": f"Bearer {TOKEN[::-1]}"}
         (row,) = client.get("/events", params={"text": "ab12"}).json()
-        picture = row["event"]["images"]["frame"]["path"]
+        picture, crop = (row["event"]["images"][role]["path"] for role in ("frame", "crop"))
         visit = row["event"]["visit_id"]
         for path in (f"/visits/{visit}", f"/snapshots/{picture}", "/visits/none", "/status"):
             client.get(path)
+        assert client.get(f"/snapshots/{crop}").status_code == 200  # its search is noted
         client.put("/visits/v2/correction", json={"text": "xy 998"})
         client.get("/visits/v2/correction")
         client.delete("/visits/v2/correction")
