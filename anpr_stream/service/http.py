@@ -224,10 +224,12 @@ class _Pages:
     async def clip(self, request: Request) -> Response:
         visit_id = request.path_params["visit_id"]
         row = await run_in_threadpool(self.read, lambda db: history.clip(db, visit_id))
+        if row is not None:
+            await self._trail.note(request, "clip", {"visit": visit_id}, 1)
+        # Only now: retention may take it meanwhile.
         path = None if row is None else self._site.snapshots.resolve(row.path)
         if row is None or path is None:
             return _error(404, "no clip of this visit, not yet or not any more")
-        await self._trail.note(request, "clip", {"visit": visit_id}, 1)
         # A file and not its bytes: browsers ask for parts of it (`Range`).
         headers = {**STORED_HEADERS, "ETag": f'"{row.sha256}"'}
         return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=headers)
