@@ -349,12 +349,17 @@ class Http(Section):
     """More such tokens by the name of who has it, for the audit trail to tell who asked."""
 
     @model_validator(mode="after")
-    def _token_beyond_loopback(self) -> Http:
-        if self.enabled and not self.named_tokens and not is_loopback(self.host):
+    def _token_beyond_loopback(self, info: ValidationInfo) -> Http:
+        named = self.named_tokens
+        if self.enabled and not named and not is_loopback(self.host):
             raise ValueError(f"token: needed to listen on {self.host}, which others can reach")
-        for name, token in self.named_tokens.items():
+        for name, token in named.items():
             if len(token) < 16:
                 raise ValueError(f"{name}: at least 16 characters")
+        if self.token is not None and "token" in self.tokens:
+            raise ValueError("tokens: the common token is called `token`, give this one another name")
+        if has_secrets(info) and len(set(named.values())) < len(named):
+            raise ValueError("tokens: two are the same, so nobody could tell who asked")
         return self
 
     @property

@@ -48,12 +48,13 @@ class ClipKeeper:
             LOG.warning("%s: clip not stored: %s", clip.camera, error.message)
             self._dropped(clip.camera, "disk_error")
             return
-        if not self._recorder.afterwards(lambda: self._add(clip, row)):
+        # Not the clip: its video would stay in memory for as long as the store is busy.
+        if not self._recorder.afterwards(partial(self._add, clip.camera, clip.visit_id, row)):
             self._take_back(clip.camera, row, "closed")
 
-    def _add(self, clip: Clip, row: ImageRow) -> None:
-        job = partial(add_clip, visit_id=clip.visit_id, clip=row, utc_s=self._clock.utc_s())
-        self._writer.submit(job).add_done_callback(lambda done: self._added(clip.camera, row, done))
+    def _add(self, camera: str, visit_id: str, row: ImageRow) -> None:
+        job = partial(add_clip, visit_id=visit_id, clip=row, utc_s=self._clock.utc_s())
+        self._writer.submit(job).add_done_callback(partial(self._added, camera, row))
 
     def _added(self, camera: str, row: ImageRow, done: Future[bool]) -> None:
         if done.exception() is not None:

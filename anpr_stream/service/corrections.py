@@ -88,7 +88,7 @@ class CorrectionPages:
 
     async def _commit(self, job: Callable[[sqlite3.Connection], None]) -> None:
         try:
-            await commit(self._change, job)
+            await commit(self._change, job, "the store does not take it now; it may yet be kept")
         except UnknownVisit as error:
             raise HTTPException(404, str(error)) from error
         except HiddenPlate as error:

@@ -42,6 +42,9 @@ from anpr_stream.store.snapshots import MEDIA_TYPES, SnapshotFolder
 
 STORED_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}
 """Of pictures and clips."""
+CROP = "-crop.jpg"
+"""How the path of a plate's own picture ends. It cannot be guessed: whoever has it was told of the plate, by
+a search or stream that is in the audit trail. A page left open would add thousands of records a day."""
 
 PAGE = {
     "/": ("index.html", "text/html"),
@@ -214,16 +217,19 @@ class _Pages:
         content = await run_in_threadpool(self._site.snapshots.read, path)
         if content is None:
             return _error(404, "no such picture, or not any more")
-        await self._trail.note(request, "picture", {"picture": path}, 1)
+        if not path.endswith(CROP):
+            await self._trail.note(request, "picture", {"picture": path}, 1)
         return Response(content, media_type=MEDIA_TYPES[Path(path).suffix], headers=STORED_HEADERS)
 
     async def clip(self, request: Request) -> Response:
         visit_id = request.path_params["visit_id"]
         row = await run_in_threadpool(self.read, lambda db: history.clip(db, visit_id))
+        if row is not None:
+            await self._trail.note(request, "clip", {"visit": visit_id}, 1)
+        # Only now: retention may take it meanwhile.
         path = None if row is None else self._site.snapshots.resolve(row.path)
         if row is None or path is None:
             return _error(404, "no clip of this visit, not yet or not any more")
-        await self._trail.note(request, "clip", {"visit": visit_id}, 1)
         # A file and not its bytes: browsers ask for parts of it (`Range`).
         headers = {**STORED_HEADERS, "ETag": f'"{row.sha256}"'}
         return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=headers)

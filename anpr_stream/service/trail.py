@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TooLate
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -17,17 +16,19 @@ from anpr_stream.store.audit import Record, add
 
 WITHIN_S = 10.0
 """How long a caller waits for a disk that is full or busy."""
+NOT_NOTED = "the disk is full or busy: it cannot be written down who asked, so no plate is shown"
 
 Change = Callable[[Callable[[sqlite3.Connection], Any]], "Future[Any]"]
 
 
-async def commit(change: Change, job: Callable[[sqlite3.Connection], Any]) -> None:
-    """Wait until the store has taken something; raises `HTTPException` 503 where it does not soon."""
-    # Not `asyncio.wrap_future`: a caller that hangs up would cancel the writer's future.
+async def commit(change: Change, job: Callable[[sqlite3.Connection], Any], told: str) -> None:
+    """Wait until the store has taken something; else raises `HTTPException` 503 that says `told`."""
+    # No thread waits: while the disk is full, callers would take all of them. Shielded, since a caller that
+    # hangs up would cancel the writer's future.
     try:
-        await run_in_threadpool(change(job).result, WITHIN_S)
-    except TooLate as error:
-        raise HTTPException(503, "the store does not take it now; it may yet be kept") from error
+        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(change(job))), WITHIN_S)
+    except asyncio.TimeoutError as error:
+        raise HTTPException(503, told) from error
 
 
 class Trail:
@@ -43,7 +44,7 @@ class Trail:
     ) -> None:
         """Add a record; raises `HTTPException` where the store does not take it."""
         record = self.record(request, action, asked, answers)
-        await commit(self._change, lambda database: add(database, record))
+        await commit(self._change, lambda database: add(database, record), NOT_NOTED)
 
     def record(
         self, request: Request, action: str, asked: dict[str, Any], answers: int | None = None

@@ -1,5 +1,6 @@
 """Who looked up plates: one record for each search, export, picture, correction and change of a list.
 
+The record of a search or stream stands for the pictures of the plates that it tells of.
 Records are added and forgotten by age; nothing changes one.
 """
 

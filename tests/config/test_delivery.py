@@ -76,6 +76,14 @@ def test_a_guessable_token_is_refused() -> None:
         Http(token="short")
 
 
+@pytest.mark.parametrize(
+    ("tokens", "told"), [({"anna": "0123456789abcdef"}, "the same"), ({"token": "f" * 16}, "another name")]
+)
+def test_a_token_tells_who_has_it(tokens: dict[str, str], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Http(token="0123456789abcdef", tokens=tokens)
+
+
 def test_hashing_needs_a_key() -> None:
     with pytest.raises(ValidationError, match="key: needed"):
         Privacy(unlisted="hash")

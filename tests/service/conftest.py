@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from anpr_stream.service.writer import Writer
 from anpr_stream.store.database import open_database
-from tests.service.house import House
+from tests.service.house import House, serving
 
 
 @pytest.fixture
@@ -23,6 +24,12 @@ def house(tmp_path: Path, writer: Writer) -> Iterator[House]:
     found = House(tmp_path, writer)
     yield found
     found.recorder.close()
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[httpx.Client]:
+    with serving(house) as found:
+        yield found
 
 
 @pytest.fixture

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+
+from anpr_stream.config.delivery import Http
 from anpr_stream.metrics import CLIPS_STORED
 from anpr_stream.plates.matching import Confusions
 from anpr_stream.service.clips import ClipKeeper
-from anpr_stream.service.http import News, Site
+from anpr_stream.service.http import News, Site, web_application
 from anpr_stream.service.recorder import Recorder, Rules
+from anpr_stream.service.web_server import WebServer
 from anpr_stream.service.writer import Writer
 from anpr_stream.store.privacy import keyed_hash
 from anpr_stream.store.snapshots import SnapshotFolder
@@ -68,3 +75,11 @@ class House:
             self.recorder.write(one)
         for _ in events:
             assert accepted.acquire(timeout=60)
+
+
+@contextmanager
+def serving(house: House, **change: Any) -> Iterator[httpx.Client]:
+    site = replace(house.site, **change)
+    with WebServer(Http(port=0), web_application(site)) as server, ExitStack() as stack:
+        stack.callback(house.news.end)
+        yield stack.enter_context(httpx.Client(base_url=server.address, timeout=60, trust_env=False))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -118,3 +120,17 @@ def test_a_clip_that_comes_after_the_end_is_no_stray_file(house: House, writer: 
     before = len(files(house.site.folder))
     ClipKeeper(house.snapshots, house.recorder, writer, FakeClock()).write(clip("v2"))
     assert (count(), len(files(house.site.folder))) == (1, before)
+
+
+def test_no_video_waits_in_memory_for_a_busy_store(house: House, writer: Writer) -> None:
+    may_go_on, is_queued = threading.Event(), threading.Event()
+    writer.submit(lambda database: may_go_on.wait(60))
+    data = bytes(1_000_000)
+    before = sys.getrefcount(data)
+    keeper = ClipKeeper(house.snapshots, house.recorder, writer, FakeClock())
+    keeper.write(Clip("v2", "yard", 1_700_000_000.0, data))
+    house.recorder.afterwards(is_queued.set)
+    assert is_queued.wait(60)
+    held = sys.getrefcount(data) - before
+    may_go_on.set()
+    assert held == 0

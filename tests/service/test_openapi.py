@@ -16,8 +16,8 @@ from anpr_stream.config.packaged import packaged
 from anpr_stream.service.queries import PARAMETERS
 from anpr_stream.service.writer import Writer
 from anpr_stream.store.database import open_database
-from tests.service.house import House
-from tests.service.test_http import TOKEN, serving
+from tests.service.house import House, serving
+from tests.service.test_http import TOKEN
 
 DOCUMENT = json.loads((packaged("configs") / "openapi.json").read_text())
 
