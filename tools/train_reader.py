@@ -51,6 +51,12 @@ def parser() -> argparse.ArgumentParser:
         "and leave out those that look illegible or wrongly labelled by a machine",
     )
     made.add_argument("--gentle-samples", type=whole(), default=100_000, help="until full augmentation")
+    made.add_argument(
+        "--agreement",
+        type=real(),
+        default=0.0,
+        help="take each plate in two lights, and weigh by this that both are read alike (0.2 as in CR-CTC)",
+    )
     add_options(made, out=Path("runs/reader"), batch="samples a step (cpu 128, cuda 1024)", rate=1.5e-3)
     return made
 
@@ -75,9 +81,9 @@ def build_task(options: argparse.Namespace, device: torch.device) -> ReaderTask:
     batch = options.batch or (1024 if cuda else 128)
     done = samples_done(options)
     gentle, seed = max(0, options.gentle_samples - done), stream_seed(options.seed, done)
-    stream = ReaderStream([first, *others], backgrounds, batch, seed, gentle)
+    stream = ReaderStream([first, *others], backgrounds, batch, seed, gentle, 2 if options.agreement else 1)
     batches = stream_batches(stream, worker_count(options, device), cuda)
-    return ReaderTask(model, batches, val, device, options.name, aligned_samples)
+    return ReaderTask(model, batches, val, device, options.name, aligned_samples, options.agreement)
 
 
 def build_model(options: argparse.Namespace) -> tuple[Reader, int]:

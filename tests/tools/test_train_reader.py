@@ -129,7 +129,9 @@ def test_a_training_saves_its_figures_and_goes_on(trained, monkeypatch):
     assert before["description"]["kind"] == "reader"
     assert torch.load(trained / "run" / "best.pt", weights_only=True)["metrics"] == {"score": 0.0}
     resumed = arguments(trained, "--resume", str(trained / "run" / "last.pt"))
-    assert train_reader.main([*resumed, "--synthetic", str(trained / "reader.pack")]) == 0
+    synthetic = ["--synthetic", str(trained / "reader.pack"), "--agreement", "0.2"]
+    assert train_reader.main([*resumed, *synthetic]) == 0
+    assert "apart" in (trained / "run" / "curves.csv").read_text()
     after = torch.load(trained / "run" / "last.pt", weights_only=True)
     assert after["progress"]["samples"] > before["progress"]["samples"]
 

@@ -19,6 +19,7 @@ Image = cv2.typing.MatLike
 """(height, width, 3) uint8 BGR, as OpenCV hands it on."""
 FloatArray = npt.NDArray[np.float32]
 UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+HALF_PX = np.float32(0.5)
 INPUT_SIZE = (128, 64)
 """(width, height) of the reader's input in pixels."""
 
@@ -98,7 +99,9 @@ def warp_matrix(
     cut = (low - near) + UNIT * ((high + far) - (low - near))
     to_picture = cv2.getPerspectiveTransform(view.astype(np.float32), corners.astype(np.float32))
     source = cv2.perspectiveTransform(cut[None].astype(np.float32), to_picture)[0]
-    return np.asarray(cv2.getPerspectiveTransform(source, UNIT * np.array(size, np.float32)), np.float64)
+    # Corners are measured from the picture's edge, OpenCV's warps from the middle of the first pixel.
+    target = UNIT * np.array(size, np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(source - HALF_PX, target - HALF_PX), np.float64)
 
 
 def plain_crop(plate: Plate, margin: float, size: tuple[int, int] = INPUT_SIZE) -> Picture:
@@ -129,10 +132,16 @@ class Augmenter:
         self._kernels = blur_kernels(rng)
         self._shadows = shadow_bank(rng)
 
-    def __call__(self, plate: Plate, strength: Strength) -> Picture:
-        """One random view of `plate`, (64, 128, 3) uint8 BGR."""
+    def __call__(self, plate: Plate, *strengths: Strength) -> list[Picture]:
+        """Pictures of `plate` from one place, one for each strength: (64, 128, 3) uint8 BGR.
+
+        The first strength says how the plate is seen; light and dirt are drawn anew for each picture.
+        """
+        sample = self._cut(plate, strengths[0])
+        return [self._taken(sample.copy(), plate, strength) for strength in strengths]
+
+    def _taken(self, sample: Image, plate: Plate, strength: Strength) -> Picture:
         chance = self._rng.random(8)
-        sample = self._cut(plate, strength)
         if chance[0] < strength.light:
             sample = self._light(sample, strength)
         if chance[1] < strength.shadow:

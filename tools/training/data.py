@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from tools.training.augment import GENTLE, INPUT_SIZE, UNIT, Augmenter, Plate, Strength, plain_crop
-from tools.training.packs import MAX_LENGTH, Pack, PackError, Record
+from tools.training.packs import MAX_LENGTH, Pack, PackError, Picture, Record
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CODES = {character: index + 1 for index, character in enumerate(ALPHABET)}
@@ -170,7 +170,9 @@ class Source:
 class ReaderStream(IterableDataset[Batch]):
     """Endless random batches; every worker draws its own.
 
-    The share of gently augmented samples falls from 1 to `GENTLE_SHARE` over `gentle_samples`.
+    The share of gently augmented samples falls from 1 to `GENTLE_SHARE` over `gentle_samples`. With `views`
+    above 1 a batch holds that many pictures of each plate, cut alike: the first ones of all its plates, then
+    the second ones in the same order.
     """
 
     def __init__(
@@ -180,12 +182,14 @@ class ReaderStream(IterableDataset[Batch]):
         batch: int,
         seed: int,
         gentle_samples: int,
+        views: int = 1,
     ) -> None:
         self._sources = sources
         self._backgrounds = backgrounds
         self._batch = batch
         self._seed = seed
         self._gentle_samples = gentle_samples
+        self._views = views
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
@@ -196,16 +200,17 @@ class ReaderStream(IterableDataset[Batch]):
         for number in itertools.count():
             made = number * self._batch * (1 if worker is None else worker.num_workers)
             gentle = max(GENTLE_SHARE, 1 - made / max(1, self._gentle_samples))
-            counts = rng.multinomial(self._batch, shares / shares.sum())
-            pictures = np.empty((self._batch, INPUT_SIZE[1], INPUT_SIZE[0], 3), np.uint8)
+            counts = rng.multinomial(self._batch // self._views, shares / shares.sum())
+            taken: list[list[Picture]] = []
             records: list[Record] = []
             for source, limit, count in zip(self._sources, limits, counts, strict=True):
                 for index in np.searchsorted(limit, rng.random(count) * limit[-1]):
                     plate = source.plates.plate(int(index), rectified=bool(rng.random() < 0.5))
-                    strength = GENTLE if rng.random() < gentle else Strength()
-                    pictures[len(records)] = augment(plate, strength)
+                    strengths = [GENTLE if rng.random() < gentle else Strength() for _ in range(self._views)]
+                    taken.append(augment(plate, *strengths))
                     records.append(source.plates.records[index])
-            yield Batch(torch.from_numpy(pictures), *encode_texts(records))
+            pictures = np.stack([picture for view in zip(*taken, strict=True) for picture in view])
+            yield Batch(torch.from_numpy(pictures), *encode_texts(records * self._views))
 
 
 def stream_batches(stream: ReaderStream, workers: int, pin: bool) -> Iterator[Batch]:

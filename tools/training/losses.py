@@ -70,3 +70,20 @@ def reader_loss(
         return ctc, {"ctc": ctc.detach()}
     aligned = alignment_loss(logits, targets, lengths, splits)
     return (1 - alignment) * ctc + alignment * aligned, {"ctc": ctc.detach(), "alignment": aligned.detach()}
+
+
+def view_loss(logits: Tensor, lengths: Tensor) -> Tensor:
+    """How far two views of the same plates are apart: CR-CTC's consistency (Yao et al. 2024), per character.
+
+    `logits` (2 n, T, classes), the second half of the same plates in the same order as the first. Each view
+    is drawn to what the other says, not the other way: the divergence of the steps' distributions, with the
+    gradient stopped in the one that is aimed at.
+    """
+    first, second = logits.float().log_softmax(2).chunk(2)
+    apart = _divergence(first, second.detach()) + _divergence(second, first.detach())
+    return (apart / 2 / lengths[: len(first)]).mean()
+
+
+def _divergence(scores: Tensor, aim: Tensor) -> Tensor:
+    """(n,) Kullback and Leibler's, summed over the steps; both (n, T, classes) logarithms."""
+    return functional.kl_div(scores, aim, reduction="none", log_target=True).sum((1, 2))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tools.training.data import ALPHABET, Batch, Plates, plain_batch
 from tools.training.loop import SCORE, Metrics, TrainingError, load_checkpoint, load_weights
-from tools.training.losses import reader_loss
+from tools.training.losses import reader_loss, view_loss
 from tools.training.packs import Record
 from tools.training.reader import Reader, build_reader, describe
 
@@ -35,6 +35,8 @@ class ReaderTask:
     device: torch.device
     name: str
     aligned_samples: int = ALIGNED_SAMPLES
+    agreement: float = 0.0
+    """Weight of `view_loss`; above 0 the stream gives two views of each plate."""
 
     def describe(self) -> dict[str, Any]:
         """Kind, name, network and margin."""
@@ -56,7 +58,11 @@ class ReaderTask:
         logits = self.model(to_input(moved.pictures))
         weight = max(0.0, 1 - samples / self.aligned_samples) if self.aligned_samples else 0.0
         with torch.autocast(self.device.type, enabled=False):
-            return reader_loss(logits.float(), moved.targets, moved.lengths, moved.splits, weight)
+            loss, parts = reader_loss(logits.float(), moved.targets, moved.lengths, moved.splits, weight)
+            if self.agreement:
+                apart = view_loss(logits, moved.lengths)
+                loss, parts = loss + self.agreement * apart, {**parts, "apart": apart.detach()}
+            return loss, parts
 
     def validate(self, model: nn.Module) -> Metrics:
         """Exact reads: all (the score), by lines, by country."""

@@ -1,5 +1,7 @@
 """One warp cuts a plate as asked; augmentation keeps form and is the same for the same seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,8 +54,24 @@ def test_a_slanted_plate_is_straightened_by_its_corners():
 
 def test_the_matrix_maps_the_corners_of_the_cut_to_those_of_the_input():
     matrix = warp_matrix(BOX, [0, 0, 0, 0], INPUT_SIZE)
-    corner = matrix @ [150, 70, 1]
-    assert corner[:2] / corner[2] == pytest.approx([128, 64], abs=1e-3)
+    corner = matrix @ [150 - 0.5, 70 - 0.5, 1]
+    assert corner[:2] / corner[2] == pytest.approx([128 - 0.5, 64 - 0.5], abs=1e-3)
+
+
+def test_a_plate_of_the_inputs_size_is_cut_pixel_by_pixel():
+    picture = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    corners = np.array([[0, 0], [128, 0], [128, 64], [0, 64]], np.float32)
+    assert np.array_equal(plain_crop(Plate(picture, corners, 2.0), 0.0), picture)
+
+
+def test_pictures_of_one_plate_are_cut_alike_and_lit_apart():
+    harms = "low_resolution", "blur", "light", "grey", "inverted", "shadow", "noise", "jpeg", "cutout"
+    plain = replace(Strength(), **dict.fromkeys(harms, 0.0))
+    augment = Augmenter(np.random.default_rng(4), BACKGROUNDS)
+    first, second, lit = augment(bright_plate(), plain, plain, replace(plain, light=1.0))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, lit)
+    assert not np.array_equal(first, augment(bright_plate(), plain)[0])
 
 
 @pytest.mark.parametrize("strength", [GENTLE, Strength()])
@@ -62,7 +80,7 @@ def test_samples_have_the_inputs_form_and_differ(strength):
         np.random.default_rng(1),
         BACKGROUNDS,
     )
-    samples = [augment(bright_plate(), strength) for _ in range(40)]
+    samples = [augment(bright_plate(), strength)[0] for _ in range(40)]
     assert {sample.shape for sample in samples} == {(64, 128, 3)}
     assert {sample.dtype for sample in samples} == {np.dtype(np.uint8)}
     assert len({sample.tobytes() for sample in samples}) > 35

@@ -5,6 +5,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+import torch
 
 from tools.training.data import (
     MAX_LENGTH,
@@ -124,6 +125,15 @@ def test_shares_of_sources_are_kept(pack):
     only_second = Source(plates, np.array([0.0, 1.0]), 1.0)
     mixed = ReaderStream([only_first, only_second], background_bank(plates, 1, 6), 8, 1, 0)
     assert set(next(iter(mixed)).lengths.tolist()) == {3}
+
+
+def test_two_views_of_each_plate_follow_each_other(pack):
+    plates = load_plates(pack, ["train"])
+    source = Source(plates, sampling_weights(plates.records, 1.0), 1.0)
+    batch = next(iter(ReaderStream([source], background_bank(plates, 1, 6), 8, 1, 0, views=2)))
+    assert batch.pictures.shape == (8, 64, 128, 3)
+    assert batch.targets[:4].tolist() == batch.targets[4:].tolist()
+    assert not torch.equal(batch.pictures[:4], batch.pictures[4:])
 
 
 def test_validation_batches_are_not_augmented(pack):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tools.training.losses import alignment_loss, ctc_loss, even_alignment, reader_loss
+from tools.training.losses import alignment_loss, ctc_loss, even_alignment, reader_loss, view_loss
 
 TARGETS = torch.tensor([[1, 2, 3, 0], [4, 4, 0, 0]])
 LENGTHS = torch.tensor([3, 2])
@@ -50,3 +50,14 @@ def test_the_alignment_fades_out_of_the_mix():
     half, parts = reader_loss(logits, TARGETS, LENGTHS, SPLITS, 0.5)
     assert half.item() == pytest.approx((parts["ctc"] + parts["alignment"]).item() / 2, rel=1e-4)
     assert only_ctc.item() == pytest.approx(parts["ctc"].item())
+
+
+def test_views_that_are_read_alike_are_not_apart_and_others_draw_each_other():
+    first = torch.randn(2, 16, 6)
+    assert view_loss(torch.cat([first, first]), LENGTHS.repeat(2)).item() == pytest.approx(0, abs=1e-5)
+    both = torch.cat([first, torch.randn(2, 16, 6)]).requires_grad_()
+    apart = view_loss(both, LENGTHS.repeat(2))
+    torch.autograd.backward(apart)
+    nearer = both.detach() - 0.1 * both.grad
+    assert view_loss(nearer, LENGTHS.repeat(2)) < apart
+    assert all(part.abs().sum() > 0 for part in both.grad)
