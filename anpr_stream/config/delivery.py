@@ -350,6 +350,8 @@ class Http(Section):
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> Http:
+        if self.token is not None and "token" in self.tokens:
+            raise ValueError("tokens: 'token' is the name of the common token, which it would replace")
         if self.enabled and not self.named_tokens and not is_loopback(self.host):
             raise ValueError(f"token: needed to listen on {self.host}, which others can reach")
         for name, token in self.named_tokens.items():

@@ -76,6 +76,12 @@ def test_a_guessable_token_is_refused() -> None:
         Http(token="short")
 
 
+def test_no_token_takes_the_place_of_another() -> None:
+    with pytest.raises(ValidationError, match="tokens: 'token' is the name of the common token"):
+        Http(token="0" * 16, tokens={"token": "1" * 16})
+    assert Http(tokens={"token": "1" * 16}).named_tokens == {"token": "1" * 16}
+
+
 def test_hashing_needs_a_key() -> None:
     with pytest.raises(ValidationError, match="key: needed"):
         Privacy(unlisted="hash")
