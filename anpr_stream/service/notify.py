@@ -8,6 +8,8 @@ import socket
 from collections.abc import Mapping
 
 LOG = logging.getLogger(__name__)
+TAKE_WITHIN_S = 1.0
+"""A systemd that takes nothing for so long must not keep cameras, reloads and the end waiting."""
 
 
 class Notifier:
@@ -18,13 +20,14 @@ class Notifier:
         self._address = environ.get("NOTIFY_SOCKET", "")
 
     def send(self, *states: str) -> None:
-        """Send states such as `READY=1`; a socket that is gone is only logged."""
+        """Send states such as `READY=1`; one that is gone or takes nothing is only logged."""
         if not self._address:
             return
         # A leading @ stands for the zero byte of an abstract address.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
+                to.settimeout(TAKE_WITHIN_S)
                 to.connect(address)
                 to.sendall("\n".join(states).encode())
         except OSError as error:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from anpr_stream.service.leases import LeaseHolder
 
 LOG = logging.getLogger(__name__)
+MEANING = {signal.SIGHUP: Order.RELOAD, signal.SIGTERM: Order.STOP, signal.SIGINT: Order.STOP}
 
 
 def serve(config: Path, environ: Mapping[str, str] = os.environ) -> None:
@@ -51,14 +52,24 @@ def serve(config: Path, environ: Mapping[str, str] = os.environ) -> None:
     Raises:
         AnprError: the daemon cannot start; once it runs it only logs.
     """
-    load = partial(load_settings, config, environ)
+    orders: SimpleQueue[Order] = SimpleQueue()
+    # Engines may take minutes to get ready; a reload that is asked for then must not end the daemon.
+    take_orders(orders, signal.SIGHUP)
+    load = partial(_load, config, environ)
     settings = load()
-    if not settings.cameras:
-        raise ConfigError(f"{config}: cameras: there are none to watch", "no-cameras")
     set_up_logs(settings.service.log, environ=environ)
     networks = load_networks(settings)
     networks.warm_up()
-    run(settings, networks, load, take_orders(), environ)
+    take_orders(orders, signal.SIGTERM, signal.SIGINT)
+    run(settings, networks, load, orders, environ)
+
+
+def _load(config: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings; one without cameras is a mistake at a reload, too: an empty file, say."""
+    settings = load_settings(config, environ)
+    if not settings.cameras:
+        raise ConfigError(f"{config}: cameras: there are none to watch", "no-cameras")
+    return settings
 
 
 def run(
@@ -112,17 +123,14 @@ def _send(depot: Depot, event: Event) -> None:
     depot.write(event)
 
 
-def take_orders() -> SimpleQueue[Order]:
-    """Return the queue that signals write to; it may be written to from a signal's handler."""
-    orders: SimpleQueue[Order] = SimpleQueue()
-    meaning = {signal.SIGHUP: Order.RELOAD, signal.SIGTERM: Order.STOP, signal.SIGINT: Order.STOP}
+def take_orders(orders: SimpleQueue[Order], *numbers: signal.Signals) -> None:
+    """Let signals write to a queue that may be written to from a signal's handler."""
 
     def take(number: int, frame: FrameType | None) -> None:
-        orders.put(meaning[signal.Signals(number)])
+        orders.put(MEANING[signal.Signals(number)])
 
-    for number in meaning:
+    for number in numbers:
         signal.signal(number, take)
-    return orders
 
 
 def _leases(settings: Settings, clock: Clock) -> LeaseHolder | None:

@@ -59,6 +59,8 @@ class ClipRing:
 
     def __init__(self, camera: str, settings: ClipSettings) -> None:
         self.settings = settings
+        self.refusal = ""
+        """Why a connection gives no clips, empty where it does."""
         self._keep_s = settings.most_s + SLACK_S
         self._most_bytes = settings.most_mb * 1e6
         self._camera = camera
@@ -83,6 +85,7 @@ class ClipRing:
             self._offset_s = self._shift_s = offset_s
             self._newest_s = float("-inf")
             self._is_connected = True
+            self.refusal = ""
 
     def begin_again(self) -> None:
         """Say that the connection is made anew and its time begins again, before it gave a picture."""
@@ -90,6 +93,11 @@ class ClipRing:
             self._groups.clear()
             self._size = 0
         self.begin(self._offset_s)
+
+    def refuse(self, why: str) -> None:
+        """Say that nothing will come over this connection, and why."""
+        self.refusal = why
+        self.end()
 
     def end(self) -> None:
         """Say that the connection is over."""

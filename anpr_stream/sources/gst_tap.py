@@ -78,6 +78,6 @@ def tap_of(caps: Any, ring: ClipRing | None, shown: str) -> Tap | None:
         return None
     if caps.get_structure(0).get_name() in PARSERS:
         return Tap(ring)
-    ring.end()
-    log.warning("%s gives no clips: they need H.264 or H.265, and it sends %s", shown, codec_name(caps))
+    ring.refuse(f"no clips: they need H.264 or H.265, and it sends {codec_name(caps)}")
+    log.warning("%s gives %s", shown, ring.refusal)
     return None

@@ -218,7 +218,12 @@ class LiveSource(MeteredSource):
     def _up(self, info: StreamInfo) -> None:
         log.info("%s: running, %s by %s", self._name, info.codec, info.decoder)
         self._meter.opened(info.decoder, info.fps)
-        self._meter.change(SourceState.RUNNING)
+        self._tell_running()
+
+    def _tell_running(self) -> None:
+        """Tell that it runs, and what is odd about it."""
+        no_clips = self._ring.refusal if self._ring else ""
+        self._meter.change(SourceState.RUNNING, "; ".join(filter(None, (no_clips, self._clock_note))))
 
     def _frame(self, picture: Picture, index: int, pts_s: float, fps: float) -> Frame:
         if index > self._next_index:
@@ -243,7 +248,7 @@ class LiveSource(MeteredSource):
         if not self._clock_note:
             self._clock_note = f"the camera's clock is off by {off_s:.0f} s, arrival times are taken"
             log.warning("%s: %s", self._name, self._clock_note)
-            self._meter.change(SourceState.RUNNING, self._clock_note)
+            self._tell_running()
 
     def _lost(self, error: SourceError) -> None:
         wait_s = self._backoff.wait_s(error.reason_slug)

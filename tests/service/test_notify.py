@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from anpr_stream.service import notify as module
 from anpr_stream.service.notify import Notifier
 
 
@@ -25,3 +26,14 @@ def test_without_systemd_nothing_happens() -> None:
 def test_a_socket_that_is_gone_is_only_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).send("READY=1")
     assert "systemd cannot be told READY=1" in caplog.text
+
+
+def test_a_socket_that_nobody_reads_is_only_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TAKE_WITHIN_S", 0.01)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        while "cannot be told WATCHDOG=1: timed out" not in caplog.text:
+            notifier.send("WATCHDOG=1")

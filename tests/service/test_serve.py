@@ -201,11 +201,29 @@ def test_reload_keeps_untouched_cameras_and_refuses_a_wrong_file(config: Path, c
         after = ask_status(config.parent / "store" / "status.sock")["cameras"]["gate"]
         assert after["frames"] >= before["frames"]
         assert after["reconnects"] == 0
-        config.write_text(text + "colour: red\n")
-        daemon.signal(signal.SIGHUP)
+        for wrong, why in ((text + "colour: red\n", "colour"), ("", "cameras: there are none")):
+            config.write_text(wrong)
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_for("RELOADING=1")
+            daemon.wait_for("STATUS=2 of 2 cameras running; settings not changed")
+            assert why in ask_status(config.parent / "store" / "status.sock")["reload_error"]
+
+
+def test_a_reload_that_is_asked_for_amid_the_start_comes_behind_it(config: Path) -> None:
+    text = config.read_text()
+    config.unlink()
+    os.mkfifo(config)  # what is read and when is in our hands then
+    daemon = Daemon(config)
+    try:
+        with config.open("w") as file:
+            daemon.signal(signal.SIGHUP)
+            file.write(text)
+        daemon.wait_for("READY=1")
         daemon.wait_for("RELOADING=1")
-        daemon.wait_for("STATUS=2 of 2 cameras running; settings not changed")
-        assert "colour" in ask_status(config.parent / "store" / "status.sock")["reload_error"]
+        config.write_text(text + "colour: red\n")
+        daemon.wait_for("settings not changed")
+    finally:
+        daemon.close()
 
 
 def test_a_camera_that_dies_is_told_and_comes_back(config: Path, camera: MjpegServer) -> None:

@@ -20,6 +20,7 @@ from anpr_stream.sources.gst_runtime import Gst
 from anpr_stream.sources.gst_stream import every_element
 from anpr_stream.sources.gst_tap import MOST_WAITING, Tap
 from anpr_stream.sources.locate import locate
+from anpr_stream.types import SourceState
 from tests.media import FPS, can_encode, number_in, render
 from tests.rtsp_camera import Camera
 
@@ -105,7 +106,9 @@ def test_a_camera_of_another_codec_says_that_it_gives_no_clips(
     source = open_source(camera.url("jpeg"), SourceSettings(), "cam", ring=ring)
     for _ in source.frames():
         assert ring.is_due(999.0), "nobody waits for its video"
+        why = "no clips: they need H.264 or H.265, and it sends MJPEG"
+        assert (source.status().state, source.status().reason) == (SourceState.RUNNING, why)
         source.close()
     assert ring.size == 0
     (line,) = [record.getMessage() for record in caplog.records if "clips" in record.getMessage()]
-    assert line.endswith("/jpeg gives no clips: they need H.264 or H.265, and it sends MJPEG")
+    assert line.endswith(f"/jpeg gives {why}")

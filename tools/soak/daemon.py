@@ -7,12 +7,14 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 from anpr_stream.config.load import load_settings
 from anpr_stream.pipeline.networks import load_networks
+from anpr_stream.service.daemon import Order
 from anpr_stream.service.logs import set_up_logs
-from anpr_stream.service.serve import run, take_orders
+from anpr_stream.service.serve import MEANING, run, take_orders
 from anpr_stream.sources.clock import SystemClock
 
 JUMP_S = 3600.0
@@ -39,7 +41,9 @@ def main() -> None:
     load = partial(load_settings, Path(sys.argv[1]))
     settings = load()
     set_up_logs("json")
-    run(settings, load_networks(settings), load, take_orders(), os.environ, JumpingClock())
+    orders: SimpleQueue[Order] = SimpleQueue()
+    take_orders(orders, *MEANING)
+    run(settings, load_networks(settings), load, orders, os.environ, JumpingClock())
 
 
 if __name__ == "__main__":
