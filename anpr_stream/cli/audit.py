@@ -31,9 +31,10 @@ def audit(
     limit: Annotated[int, typer.Option(help="At most as many, newest first.", min=1)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One record a line, as JSON.")] = False,
 ) -> None:
-    """Show who searched and exported visits, viewed pictures, corrected texts and changed lists.
+    """Show who looked up or corrected plates.
 
-    Records are kept for store.keep.audit_days.
+    Searches, exports, visits, pictures, clips, corrections and changes of lists, newest first. Records are
+    kept for store.keep.audit_days.
     """
     try:
         since_utc_s, until_utc_s = (parse_time(text) if text else None for text in (since, until))

@@ -220,7 +220,7 @@ class Daemon:
         found += self._depot.file_errors()
         if self._depot.doubt:
             found.append(f"retention: {self._depot.doubt}")
-        found += [f"list not changed: {fault.splitlines()[0]}" for fault in self._depot.list_faults()]
+        found += self._depot.list_faults()
         if self._reload_error:
             found.append(f"settings not changed: {self._reload_error.splitlines()[0]}")
         return found

@@ -20,6 +20,9 @@ from anpr_stream.types import FusedRead, ListHit
 ABOUT_AS_WELL = 0.25
 """Two entries whose distances differ by less than this cannot be told apart by the text."""
 
+GONE = (0,)
+"""Stamp of a file that is not there."""
+
 
 def list_path(settings: PlateList, folder: Path) -> Path:
     """Return where a list's file is, `folder` being the store's."""
@@ -36,6 +39,14 @@ class _Loaded:
     by_plate: dict[str, list[ListEntry]] = field(default_factory=dict)
     index: TextIndex | None = None
     fault: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the file, for people; a list without one of its own may have none yet."""
+        if self.fault:
+            return f"list not changed: {self.fault.splitlines()[0]}"
+        is_missing = self.settings.file is not None and self.stamp == GONE
+        return f"list {self.settings.name} is empty: {self.path} does not exist" if is_missing else ""
 
 
 class ListBook:
@@ -80,8 +91,8 @@ class ListBook:
         return faults
 
     def faults(self) -> list[str]:
-        """Return what is wrong with the files of lists that stayed as they were, one text for each."""
-        return [loaded.fault for loaded in self._lists if loaded.fault]
+        """Return what is wrong with the lists' files, one line for each."""
+        return [trouble for loaded in self._lists if (trouble := loaded.trouble)]
 
     def sizes(self) -> dict[str, int]:
         """Return the number of plates on each list."""
@@ -143,11 +154,11 @@ class ListBook:
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """Return what changes with a file's content and with who may read it; (0,): it is gone."""
+    """Return what changes with a file's content and with who may read it."""
     try:
         found = os.stat(path)
     except OSError:
-        return (0,)
+        return GONE
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 

@@ -284,6 +284,17 @@ def test_a_list_that_went_wrong_is_told_until_it_is_right(start: Start, tmp_path
     assert running.daemon.status()["lists"] == {"staff": 1}
 
 
+def test_a_named_list_whose_file_is_missing_is_told_until_it_is_there(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "stolen.csv"
+    running = start(f"{TWO}\nlists: [{{name: stolen, file: {path}}}, {{name: staff}}]")
+    fault = f"list stolen is empty: {path} does not exist"
+    running.systemd.wait_for(f"STATUS=2 of 2 cameras running; {fault}", 3)
+    path.write_text("plate\nAB1\n")
+    running.systemd.told.clear()
+    running.systemd.wait_for("STATUS=2 of 2 cameras running", 2)
+    assert running.daemon.status()["faults"] == []
+
+
 def test_a_file_with_an_output_that_cannot_be_built_is_refused_too(start: Start) -> None:
     hook = "{type: webhook, name: hook, url: 'http://127.0.0.1:9'}"
     running = start(f"{TWO}\noutputs: [{hook}]")
