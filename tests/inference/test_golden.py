@@ -52,5 +52,5 @@ def test_a_reader_that_takes_one_character_for_another_fails() -> None:
         logits[0, step, [best, other]] = logits[0, step, [other, best]]
         return {"logits": logits}
 
-    with pytest.raises(BackendError, match=f"misreads 1 of {len(sample.images)}"):
+    with pytest.raises(BackendError, match=r"misreads 1 of \d"):
         golden.check(FakeBackend(one_wrong), sample, "int8", model.contract)
