@@ -19,6 +19,9 @@ from anpr_stream.plates.text import normalise
 from anpr_stream.store.corrections import Correction
 from anpr_stream.store.ledger import ImageRow
 
+IS_CLIP = "path LIKE '%.mp4'"
+"""Tells clips from pictures among the rows of `images`."""
+
 PAGE = 200
 """Visits that are read in one go."""
 COMPARED = 5000
@@ -111,7 +114,7 @@ def revisions(database: sqlite3.Connection, visit_id: str) -> list[str]:
 def clip(database: sqlite3.Connection, visit_id: str) -> ImageRow | None:
     """Return the clip of a visit, None where there is none, or not any more."""
     row = database.execute(
-        "SELECT path, sha256, bytes FROM images WHERE visit_id = ? AND path LIKE '%.mp4'", (visit_id,)
+        f"SELECT path, sha256, bytes FROM images WHERE visit_id = ? AND {IS_CLIP}", (visit_id,)
     ).fetchone()
     return None if row is None else ImageRow(*row)
 
@@ -132,17 +135,18 @@ def after(database: sqlite3.Connection, sequence: int, limit: int) -> list[tuple
 
 def _page(database: sqlite3.Connection, fitting: Sequence[_Fitting]) -> Iterator[Found]:
     rows = database.execute(
-        "SELECT sequence, visit_id, payload, plate_class, corrected_utc_s, corrections.text"
+        "SELECT sequence, payload, visits.plate_class, corrected_utc_s, corrections.text, path, sha256, bytes"
         " FROM revisions JOIN visits USING (visit_id) LEFT JOIN corrections USING (visit_id)"
+        f" LEFT JOIN images ON images.visit_id = revisions.visit_id AND {IS_CLIP}"
         " WHERE sequence IN (SELECT value FROM json_each(?))",
         (json.dumps([sequence for sequence, _ in fitting]),),
     )
     found = {sequence: rest for sequence, *rest in rows}
     for sequence, away in fitting:
         if sequence in found:
-            visit_id, payload, plate_class, corrected, text = found[sequence]
+            payload, plate_class, corrected, text, path, *rest = found[sequence]
             correction = None if corrected is None else Correction(text)
-            yield Found(payload, plate_class, away, correction, clip(database, visit_id))
+            yield Found(payload, plate_class, away, correction, ImageRow(path, *rest) if path else None)
 
 
 def _plain(rows: Iterable[_Row]) -> Iterator[_Fitting]:
