@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from anpr_stream.interfaces import Clock
 from anpr_stream.service.trail import Change, Trail, commit
-from anpr_stream.store.audit import add
+from anpr_stream.store.audit import Record, add
 from anpr_stream.store.corrections import (
     Correction,
     HiddenPlate,
@@ -67,26 +67,22 @@ class CorrectionPages:
         visit_id, correction = request.path_params["visit_id"], await _wanted(request)
         is_plain, utc_s = self._is_plain(), self._clock.utc_s()
         record = self._trail.record(request, "correct", {"visit": visit_id, "text": correction.text}, 1)
-
-        def job(database: sqlite3.Connection) -> None:
-            correct(database, visit_id, correction, is_plain, utc_s)
-            add(database, record)
-
-        await self._commit(job)
+        await self._commit(lambda database: correct(database, visit_id, correction, is_plain, utc_s), record)
         return _answer(correction)
 
     async def _delete(self, request: Request) -> Response:
         visit_id = request.path_params["visit_id"]
         record = self._trail.record(request, "correct", {"visit": visit_id, "take_back": True})
-
-        def job(database: sqlite3.Connection) -> None:
-            take_back(database, visit_id)
-            add(database, record)
-
-        await self._commit(job)
+        await self._commit(lambda database: take_back(database, visit_id), record)
         return Response(status_code=204)
 
-    async def _commit(self, job: Callable[[sqlite3.Connection], None]) -> None:
+    async def _commit(self, change: Callable[[sqlite3.Connection], None], record: Record) -> None:
+        """Commit a change and the record of it together."""
+
+        def job(database: sqlite3.Connection) -> None:
+            change(database)
+            add(database, record)
+
         try:
             await commit(self._change, job, "the store does not take it now; it may yet be kept")
         except UnknownVisit as error:
