@@ -41,6 +41,7 @@ class SecondReading:
         """
         reads = self._first.read(crops)
         doubtful = [i for i, read in enumerate(reads) if not read.text or read.confidence < self._below]
+        # One at a time: engines compile for each size of a batch, and few plates are doubtful at once.
         seen = [(i, crop) for i in doubtful if (crop := self._see(crops[i])) is not None]
         others = self._second.read([crop for _, crop in seen])
         for (i, _), other in zip(seen, others, strict=True):
